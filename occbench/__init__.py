@@ -1,0 +1,1 @@
+"""occbench: exactly rendered, verifiable occluded-image datasets, and the benchmark that judges robustness on them."""

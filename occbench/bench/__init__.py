@@ -1,0 +1,1 @@
+"""The harness: protocols, training, scoring, metrics, statistics and records."""

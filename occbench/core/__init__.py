@@ -1,0 +1,1 @@
+"""The vocabulary everything else is written in: types, roles, seeding, fingerprints, the compositor, files, errors."""

@@ -1,0 +1,91 @@
+"""Files that appear whole or not at all, and errors of the disk in plain words."""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from occbench.core.errors import StorageError
+
+__all__ = ["PART_SUFFIX", "hash_file", "remove_partial_files", "whole_file", "write_bytes", "write_json"]
+
+#: Temporary names end in this; whatever carries it after a crash is garbage.
+PART_SUFFIX = ".part"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it is flushed to disk and renamed, on error removed.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
+    try:
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
+            _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` as readable JSON (sorted keys, two spaces, final newline), whole or not at all."""
+    write_bytes(path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def remove_partial_files(folder: Path) -> int:
+    """Delete what a killed writer left anywhere under ``folder``; return how many files that were."""
+    leftovers = list(folder.rglob(f"*{PART_SUFFIX}"))
+    for leftover in leftovers:
+        leftover.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the disk's own errors into one clear line about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageError(
+                f"no space left while writing {path}: everything finished so far is kept. "
+                "Free some space (or lower --limit) and run the same command again."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            raise StorageError(
+                f"cannot write {path}: {error.strerror}. Choose a folder that you may write, then run again."
+            ) from error
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; some file systems (network shares) do not offer it, which loses nothing but durability."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

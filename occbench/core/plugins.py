@@ -1,0 +1,103 @@
+"""Plug-ins by name: built-in players, installed packages (entry points) and one file of the user's (``file.py:Name``).
+
+A built-in player is registered by the module that holds it; this table names the modules, so looking up one player
+imports one file. A third-party package registers with the entry-point group ``occbench.<kind>``.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import sys
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Final, TypeVar
+
+from occbench.core.canonical import fingerprint
+from occbench.core.errors import PluginError
+
+__all__ = ["BUILT_IN", "find_plugin", "plugin_names"]
+
+Role = TypeVar("Role")
+
+#: kind -> name -> "module:Class". Adding a player is one file and one line here; a contract test covers every line.
+BUILT_IN: Final[dict[str, dict[str, str]]] = {
+    "sources": {
+        "caltech101": "occbench.sources.caltech101:Caltech101",
+        "hub": "occbench.sources.hub:Hub",
+        "image_folder": "occbench.sources.image_folder:ImageFolder",
+        "imagenet": "occbench.sources.imagenet:ImageNet",
+        "toyparts": "occbench.sources.toyparts:ToyParts",
+    },
+    "occlusions": {
+        "irregular": "occbench.occlusions.irregular:Irregular",
+        "patch_drop": "occbench.occlusions.patch_drop:PatchDrop",
+        "patterns": "occbench.occlusions.patterns:Patterns",
+    },
+    "methods": {},
+    "models": {},
+}
+
+
+def plugin_names(kind: str) -> list[str]:
+    """Return every known name of a kind, built-in and installed, sorted."""
+    return sorted({*BUILT_IN[kind], *(point.name for point in metadata.entry_points(group=f"occbench.{kind}"))})
+
+
+def find_plugin(kind: str, name: str, role: type[Role]) -> type[Role]:
+    """Return the class that answers to ``name``.
+
+    Args:
+        kind: ``sources``, ``occlusions``, ``methods`` or ``models``.
+        name: a built-in name, an entry point's name, or ``path/to/file.py:ClassName``.
+        role: the abstract class it must implement.
+
+    Raises:
+        PluginError: nothing answers to the name, the file cannot be imported, or the class does not fill the role.
+    """
+    found = _from_file(name) if ".py:" in name else _by_name(kind, name)
+    if not (inspect.isclass(found) and issubclass(found, role)):
+        raise PluginError(f"{name} is not a {role.__name__}: it must be a class that inherits from {role.__name__}.")
+    if missing := sorted(getattr(found, "__abstractmethods__", ())):
+        raise PluginError(f"{name} does not fill the role {role.__name__}: it lacks {', '.join(missing)}.")
+    return found
+
+
+def _by_name(kind: str, name: str) -> object:
+    if target := BUILT_IN[kind].get(name):
+        module, _, attribute = target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    for point in metadata.entry_points(group=f"occbench.{kind}", name=name):
+        return point.load()
+    known = plugin_names(kind)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+    raise PluginError(f"no {kind[:-1]} is called {name!r}. {hint} A file of your own is given as path/to/file.py:Name.")
+
+
+def _from_file(name: str) -> object:
+    file, _, attribute = name.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise PluginError(f"{name}: there is no file {path}. Give a path that exists, as path/to/file.py:Name.")
+    module = _import_file(path)
+    if not hasattr(module, attribute):
+        offered = sorted(key for key, item in vars(module).items() if inspect.isclass(item) and not key.startswith("_"))
+        raise PluginError(f"{path} has no class {attribute}. It has: {', '.join(offered) or 'no class at all'}.")
+    return getattr(module, attribute)
+
+
+def _import_file(path: Path) -> ModuleType:
+    module_name = f"occbench_user_{fingerprint(str(path.resolve()))}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{path} cannot be imported as a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses and pickling look the module up by name
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,1 @@
+"""Recipe to dataset: the recipe, the plan and the run."""

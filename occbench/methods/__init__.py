@@ -1,0 +1,1 @@
+"""Occlusion-robustness methods: one per file."""

@@ -1,0 +1,1 @@
+"""Cards, metadata and the Hub."""

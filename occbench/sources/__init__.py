@@ -1,0 +1,1 @@
+"""Clean images in: one data format per file."""
