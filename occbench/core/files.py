@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from occbench.core.errors import StorageError
@@ -33,7 +33,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.replace(path)
             _sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # cleaning up must not hide the error that made it necessary
+            temporary.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

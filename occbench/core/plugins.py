@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import PluginError
 
-__all__ = ["BUILT_IN", "find_plugin", "plugin_names"]
+__all__ = ["BUILT_IN", "describe_plugins", "find_plugin", "plugin_names"]
 
 Role = TypeVar("Role")
 
@@ -43,6 +43,11 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
 def plugin_names(kind: str) -> list[str]:
     """Return every known name of a kind, built-in and installed, sorted."""
     return sorted({*BUILT_IN[kind], *(point.name for point in metadata.entry_points(group=f"occbench.{kind}"))})
+
+
+def describe_plugins(kind: str) -> list[tuple[str, str]]:
+    """Return (name, first line of the docstring) of every known plug-in of a kind, sorted by name."""
+    return [(name, (inspect.getdoc(_by_name(kind, name)) or "").partition("\n")[0]) for name in plugin_names(kind)]
 
 
 def find_plugin(kind: str, name: str, role: type[Role]) -> type[Role]:

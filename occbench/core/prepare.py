@@ -58,9 +58,10 @@ def prepare(example: Example, rule: Prepare) -> Example:
     region, size, crop = _geometry(example, rule)
 
     def image_map(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        picture = Image.fromarray(pixels)
-        if picture.size != size or region is not None:
-            picture = picture.resize(size, Image.Resampling.BILINEAR, box=region)
+        # cropped first, because resize(box=...) lets the filter reach for pixels outside the box
+        picture = Image.fromarray(pixels).crop(region) if region else Image.fromarray(pixels)
+        if picture.size != size:
+            picture = picture.resize(size, Image.Resampling.BILINEAR)
         return np.asarray(picture.crop(crop) if crop else picture)
 
     def mask_map(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

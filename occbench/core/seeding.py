@@ -63,7 +63,7 @@ class Stream:
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         """Return one float in [low, high): ``low + (high - low) * u``."""
-        return low + (high - low) * float(self.uniforms(1)[0])
+        return low + (high - low) * ((self._philox.random_raw() >> 11) * 2.0**-53)
 
     def integers(self, high: int, count: int) -> NDArray[np.int64]:
         """Return ``count`` integers in [0, high): ``floor(u * high)``; ``high`` below 2**32, bias below 2**-21."""

@@ -1,0 +1,130 @@
+"""What a trained model got right on one test set: the one input of every metric and interval."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occbench.core.errors import ConfigError, DatasetError
+from occbench.core.types import CLEAN, Condition
+
+__all__ = ["AVERAGE", "Outcomes", "check_paired"]
+
+#: The name of the headline: the mean over every non-clean condition, each weighted equally.
+AVERAGE: Final = "avg"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """One trained model on one test set. Shares, never percentages, come out of it.
+
+    Attributes:
+        correct: bool or uint8 (0/1) of shape [n_images, n_conditions]; what an unseen cell holds is not read.
+        labels: int[n_images], class indices.
+        conditions: one per column; names are unique.
+        seen: bool[n_images, n_conditions], which cells were scored; None means all of them.
+
+    Raises:
+        DatasetError: the shapes disagree, a condition name repeats or a condition has no scored cell.
+    """
+
+    correct: NDArray[np.bool_ | np.uint8]
+    labels: NDArray[np.integer]
+    conditions: tuple[Condition, ...]
+    seen: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        expected = (len(self.labels), len(self.conditions))
+        for name, matrix in (("correct", self.correct), ("seen", self.seen)):
+            if matrix is not None and matrix.shape != expected:
+                raise DatasetError(
+                    f"{name} must be [images, conditions] = {list(expected)}, found {list(matrix.shape)}: "
+                    "score the test set again."
+                )
+        if len({condition.name for condition in self.conditions}) < len(self.conditions):
+            raise DatasetError("two conditions share a name: give every condition of the test set its own.")
+        empty = [c.name for c, cells in zip(self.conditions, self.cells_by_condition, strict=True) if cells == 0]
+        if empty:
+            raise DatasetError(f"no image was scored under {', '.join(empty[:3])}: score it or leave the column out.")
+
+    @cached_property
+    def hits(self) -> NDArray[np.bool_]:
+        """bool[n_images, n_conditions]: scored and right."""
+        right = np.asarray(self.correct, dtype=np.bool_)
+        return right if self.seen is None else right & self.seen
+
+    @cached_property
+    def cells_by_condition(self) -> NDArray[np.int64]:
+        """int64[n_conditions]: how many images were scored under each condition."""
+        if self.seen is None:
+            return np.full(len(self.conditions), len(self.labels), dtype=np.int64)
+        return np.asarray(np.count_nonzero(self.seen, axis=0), dtype=np.int64)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Condition groups in order of their first column."""
+        return tuple(dict.fromkeys(condition.group for condition in self.conditions))
+
+    @cached_property
+    def accuracy(self) -> NDArray[np.float64]:
+        """float64[n_conditions]: share of the scored images that are right, per condition."""
+        return np.asarray(np.count_nonzero(self.hits, axis=0) / self.cells_by_condition, dtype=np.float64)
+
+    def counts(self, columns: NDArray[np.intp]) -> tuple[int, int]:
+        """Return how many images have a scored cell in ``columns``, and how many scored cells there are."""
+        return int(np.count_nonzero(self.present(columns))), int(self.cells_by_condition[columns].sum())
+
+    def present(self, columns: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return bool[n_images]: which images have a scored cell in ``columns``."""
+        if self.seen is None:
+            return np.ones(len(self.labels), dtype=np.bool_)
+        return np.asarray(self.seen[:, columns].any(axis=1), dtype=np.bool_)
+
+    def columns(self, group: str) -> NDArray[np.intp]:
+        """Return the column indices of a condition group, or of every non-clean condition for ``avg``.
+
+        Raises:
+            ConfigError: the test set has no such group.
+        """
+        if group == AVERAGE:
+            chosen = [index for index, condition in enumerate(self.conditions) if condition.group != CLEAN.group]
+        else:
+            chosen = [index for index, condition in enumerate(self.conditions) if condition.group == group]
+        if not chosen:
+            raise ConfigError(
+                f"condition group {group!r} was asked, the test set has {', '.join(self.groups)}: "
+                f"ask for one of them or for {AVERAGE!r}."
+            )
+        return np.asarray(chosen, dtype=np.intp)
+
+
+def check_paired(outcomes: Sequence[Outcomes]) -> None:
+    """Refuse to compare models that were not scored on the same cells.
+
+    Raises:
+        DatasetError: labels, conditions or scored cells differ.
+    """
+    if not outcomes:
+        raise ConfigError("no model was given to compare: score at least one.")
+    first = outcomes[0]
+    for other in outcomes[1:]:
+        same = (
+            np.array_equal(first.labels, other.labels)
+            and [c.name for c in first.conditions] == [c.name for c in other.conditions]
+            and _same_cells(first.seen, other.seen)
+        )
+        if not same:
+            raise DatasetError(
+                "models scored on different images, conditions or cells were to be compared: "
+                "score all of them on the same test set first."
+            )
+
+
+def _same_cells(left: NDArray[np.bool_] | None, right: NDArray[np.bool_] | None) -> bool:
+    if left is None or right is None:
+        complete = right if left is None else left
+        return complete is None or bool(complete.all())
+    return np.array_equal(left, right)

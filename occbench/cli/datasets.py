@@ -1,0 +1,131 @@
+"""`occbench generate`, `verify`, `preview` and `list`."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+RecipeArgument = Annotated[
+    str, typer.Argument(help="A packaged recipe's name (see `occbench list recipes`) or a YAML file.")
+]
+SourceOption = Annotated[str, typer.Option("--source", help="Folder, file or Hub repository of the clean images.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change one key of the recipe, e.g. --set prepare.size_px=96. Repeatable."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this file to the command line."""
+    for verb in (generate, verify, preview):
+        app.command()(verb)
+    app.command(name="list")(list_plugins)
+
+
+def generate(
+    recipe: RecipeArgument,
+    out: Annotated[Path, typer.Option("--out", help="The dataset's directory; absent, empty or an earlier run.")],
+    source: SourceOption = "",
+    materialise: Annotated[
+        bool,
+        typer.Option("--materialise", "--materialize", help="Store every occluded image, not only how to render it."),
+    ] = False,
+    format: Annotated[  # noqa: A002 - the option's name
+        Literal["parquet", "webdataset"] | None,
+        typer.Option(help="Container of materialised images; default as in the recipe."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes; 0 works in this one.")] = -1,
+    limit: Annotated[int | None, typer.Option(help="At most so many clean images, evenly spread.")] = None,
+    set_: SetOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be used.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Measure a few images and say what a run would make.")
+    ] = False,
+    assume_images: Annotated[
+        int | None,
+        typer.Option(help="With --dry-run: plan as if the source had so many images."),
+    ] = None,
+) -> None:
+    """Make a dataset from a recipe. An interrupted run goes on when the same command is given again."""
+    from occbench.cli.terminal import progress_bar, show_estimate, show_manifest
+    from occbench.data.recipe import load_recipe
+    from occbench.engine.local import LocalExecutor
+    from occbench.generate.plan import estimate, plan
+    from occbench.generate.run import generate as run
+
+    changes = list(set_ or [])
+    changes += ["storage.layout=materialised"] if materialise else []
+    changes += [f"storage.format={format}"] if format else []
+    loaded = load_recipe(recipe, changes)
+    workers = (os.cpu_count() or 1) if workers < 0 else workers
+    if dry_run:
+        planned = plan(loaded, loaded.open_source(source), source, limit)
+        show_estimate(estimate(planned, assume_images), workers)
+        return
+    with progress_bar(f"Generating {loaded.name}", len(loaded.conditions())) as show:
+        manifest = run(
+            loaded,
+            out,
+            source_path=source,
+            limit=limit,
+            strict=strict,
+            executor=LocalExecutor(workers),
+            on_progress=show,
+        )
+    show_manifest(manifest, out)
+
+
+def verify(
+    directory: Annotated[Path, typer.Argument(help="A finished dataset.")],
+    sample: Annotated[
+        int, typer.Option(help="Clean images whose rows are rendered again; all where there are fewer.")
+    ] = 64,
+) -> None:
+    """Prove a dataset: hash every file, render a sample of rows again, compare exactly."""
+    from rich.console import Console
+
+    from occbench.data.verify import verify as check
+
+    with Console(stderr=True).status("Verifying") as status:
+        report = check(directory, sample, lambda what: status.update(f"Verifying {what}"))
+    for problem in report.problems:
+        typer.secho(f"  {problem}", fg="red")
+    compared = "pixels and bytes equal" if report.bytes_compared else "pixels equal"
+    if report.problems:
+        typer.secho(f"{directory}: {len(report.problems)} problems in {report.files} files.", fg="red")
+        raise typer.Exit(1)
+    typer.secho(
+        f"{directory}: sound. {report.files} files re-hashed, {report.rows:,} rows rendered again, {compared}.",
+        fg="green",
+    )
+
+
+def preview(
+    recipe_or_directory: Annotated[str, typer.Argument(help="A recipe's name or file, or a finished dataset.")],
+    out: Annotated[Path, typer.Option("--out", help="A .png contact sheet or an .html page.")],
+    source: SourceOption = "",
+    images: Annotated[int, typer.Option(help="Clean images to show.")] = 6,
+    set_: SetOption = None,
+) -> None:
+    """Draw a contact sheet: clean images and each condition with its achieved ratio."""
+    from occbench.report.preview import preview as draw
+
+    written = draw(recipe_or_directory, out, source_path=source, images=images, overrides=list(set_ or []))
+    typer.echo(f"{written}: open it in a browser or image viewer.")
+
+
+def list_plugins(
+    what: Annotated[Literal["occlusions", "sources", "recipes"], typer.Argument(help="What to list.")],
+) -> None:
+    """List what there is, with a line about each."""
+    from occbench.core.plugins import describe_plugins
+    from occbench.data.recipe import load_recipe, recipe_names
+
+    if what == "recipes":
+        rows = [(name, load_recipe(name).description) for name in recipe_names()]
+    else:
+        rows = describe_plugins(what)
+    width = max(len(name) for name, _ in rows)
+    for name, line in rows:
+        typer.echo(f"{name:<{width}}  {line}")

@@ -1,0 +1,165 @@
+"""A generated dataset as a ``torch.utils.data.Dataset``; a user cannot tell a stored one from a virtual one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from occbench.core.errors import DatasetError
+from occbench.core.types import Condition, Example, Sample
+from occbench.data.clean import CleanImages, ShardIndex
+from occbench.data.encode import decode
+from occbench.data.manifest import Manifest, read_manifest
+from occbench.data.recipe import Recipe
+from occbench.data.render import Renderer
+from occbench.data.shards import RowGroupReader, variants_per_group
+
+__all__ = ["OccludedDataset", "StoredDataset", "VirtualDataset", "load"]
+
+Transform = Callable[[torch.Tensor], Any]
+
+
+class OccludedDataset(Dataset[dict[str, Any]], ABC):
+    """Rows of occluded images: row ``i`` is clean image ``i // conditions`` under condition ``i % conditions``.
+
+    An item is a dict that PyTorch's default collate batches: ``image`` (uint8[3, H, W] tensor, or what ``transform``
+    makes of it), ``label`` (int; for a multi-label dataset ``labels``, a float32[classes] tensor of 0 and 1), ``key``,
+    ``condition``, ``group``, ``achieved`` (share of the image hidden), ``row``.
+
+    Attributes:
+        directory: where it lies.
+        manifest: what it is.
+        transform: applied to the image tensor, for example a ``torchvision.transforms.v2`` pipeline; None leaves it.
+        conditions: of every clean image, in row order.
+    """
+
+    def __init__(self, directory: str | Path, transform: Transform | None = None) -> None:
+        """Open a finished dataset.
+
+        Raises:
+            DatasetError: no dataset, or an unfinished one.
+        """
+        self.directory = Path(directory)
+        self.manifest: Manifest = read_manifest(self.directory)
+        self.transform = transform
+        self.conditions: tuple[Condition, ...] = self.manifest.recipe.conditions()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return self.manifest.classes
+
+    def __len__(self) -> int:
+        return self.manifest.rows
+
+    @abstractmethod
+    def sample(self, index: int) -> Sample:
+        """Return row ``index`` as numpy: uint8[H, W, 3] image and everything known about it."""
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return row ``index`` as a dict; see the class."""
+        position, condition = self.locate(index)
+        sample = self.sample(index)
+        image = torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1)))
+        item = {
+            "image": image if self.transform is None else self.transform(image),
+            "key": sample.key,
+            "condition": sample.condition,
+            "group": sample.group,
+            "achieved": sample.achieved,
+            "row": position * len(self.conditions) + condition,
+        }
+        if self.manifest.multi_label:
+            present = torch.zeros(len(self.classes))
+            present[list(sample.labels)] = 1.0
+            return item | {"labels": present}
+        return item | {"label": sample.labels[0]}
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """Return (position of the clean image, number of the condition) of a row.
+
+        Raises:
+            IndexError: no such row.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there is no row {index} among {len(self)}")
+        return divmod(index % len(self), len(self.conditions))
+
+
+class VirtualDataset(OccludedDataset):
+    """Renders every row from the clean images while it is read; works on any dataset that stores clean images."""
+
+    def __init__(self, directory: str | Path, transform: Transform | None = None) -> None:
+        """Open a finished dataset; see ``OccludedDataset``."""
+        super().__init__(directory, transform)
+        self._clean = CleanImages(self.directory, self.manifest)
+        self._last: tuple[int, Example] | None = None
+
+    def sample(self, index: int) -> Sample:
+        """Render row ``index``."""
+        position, number = self.locate(index)
+        if self._last is None or self._last[0] != position:
+            self._last = position, self._clean.example(position)
+        example = self._last[1]
+        condition = self.conditions[number]
+        image, overlay = _renderer(self.manifest.recipe).render(example, condition)
+        return Sample(example.key, image, example.labels, condition.name, condition.group, overlay.achieved)
+
+
+class StoredDataset(OccludedDataset):
+    """Reads every row from the Parquet shards of a materialised dataset."""
+
+    def __init__(self, directory: str | Path, transform: Transform | None = None) -> None:
+        """Open a finished, materialised dataset.
+
+        Raises:
+            DatasetError: it is virtual, or stored as tar files (read those with ``webdataset``).
+        """
+        super().__init__(directory, transform)
+        storage = self.manifest.recipe.storage
+        if storage.layout != "materialised" or storage.format != "parquet":
+            raise DatasetError(
+                f"{self.directory} stores no occluded Parquet shards ({storage.layout}, {storage.format}). "
+                "Open it with occbench.load, or read tar shards with webdataset."
+            )
+        files = self.manifest.files_in("occluded")
+        self._index = ShardIndex([file.rows // len(self.conditions) for file in files])
+        self._reader = RowGroupReader([self.directory / file.path for file in files])
+        self._variants = variants_per_group(self.manifest.recipe)
+
+    def sample(self, index: int) -> Sample:
+        """Read row ``index``."""
+        position, number = self.locate(index)
+        shard, within = self._index.find(position)
+        groups_per_image = -(-len(self.conditions) // self._variants)
+        table = self._reader.group(shard, within * groups_per_image + number // self._variants)
+        row = table.slice(number % self._variants, 1).to_pylist()[0]
+        labels = tuple(row["labels"]) if self.manifest.multi_label else (row["label"],)
+        image = decode(row["image"]["bytes"])
+        return Sample(row["key"], image, labels, row["condition"], row["group"], row["achieved"])
+
+
+def load(directory: str | Path, transform: Transform | None = None) -> OccludedDataset:
+    """Open a dataset directory: stored rows where there are any, otherwise rendered ones.
+
+    Args:
+        directory: made by ``occbench generate``.
+        transform: applied to each image tensor, uint8[3, H, W].
+
+    Raises:
+        DatasetError: no dataset, or an unfinished one.
+    """
+    storage = read_manifest(Path(directory)).recipe.storage
+    stored = storage.layout == "materialised" and storage.format == "parquet"
+    return StoredDataset(directory, transform) if stored else VirtualDataset(directory, transform)
+
+
+@lru_cache(maxsize=4)
+def _renderer(recipe: Recipe) -> Renderer:
+    """One renderer per recipe and process: it is not part of the dataset's pickled state."""
+    return Renderer(recipe.build_occlusions(), recipe.seed)

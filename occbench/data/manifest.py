@@ -1,0 +1,152 @@
+"""The manifest: written last, so its presence means that the dataset is complete; it names and hashes every file."""
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from occbench.core.errors import DatasetError
+from occbench.core.files import write_json
+from occbench.data.recipe import Recipe
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "WORK_FOLDER",
+    "FileEntry",
+    "Manifest",
+    "SourceEntry",
+    "made_with",
+    "read_manifest",
+]
+
+#: Raised when a reader of the previous version could not read the new one.
+FORMAT_VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+#: Progress of an unfinished run; removed when the manifest is written.
+WORK_FOLDER: Final = ".work"
+
+_MADE_WITH: Final = ("occbench", "numpy", "pillow", "opencv-python-headless", "opencv-python", "pyarrow", "pycocotools")
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Entry):
+    """One file of the dataset: path relative to the directory, rows (0 for text files), bytes, SHA-256."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class SourceEntry(_Entry):
+    """Where the clean images came from: plug-in, fingerprint, number of images asked for, terms."""
+
+    name: str
+    fingerprint: str
+    images: int
+    terms: str
+
+
+class Manifest(_Entry):
+    """What a complete dataset is.
+
+    Attributes:
+        format_version: of ``data/FORMAT.md``.
+        recipe: everything that was asked for.
+        pixels_fingerprint: hash of what decides the pixels (recipe without storage).
+        dataset_fingerprint: hash of pixels_fingerprint, source fingerprint, storage and limit.
+        source: where the clean images came from.
+        classes: names in label order.
+        multi_label: rows carry ``labels`` (a list) instead of ``label``.
+        images: clean images in the dataset.
+        conditions: conditions of each.
+        quarantined: images that could not be used; see ``quarantine.jsonl``.
+        files: every file but the manifest itself, sorted by path.
+        achieved: condition group -> least, mean and greatest achieved ratio over the rows.
+        made_with: package -> version of what made it.
+    """
+
+    format_version: int
+    recipe: Recipe
+    pixels_fingerprint: str
+    dataset_fingerprint: str
+    source: SourceEntry
+    classes: tuple[str, ...]
+    multi_label: bool
+    images: int
+    conditions: int
+    quarantined: int
+    files: tuple[FileEntry, ...]
+    achieved: Mapping[str, Mapping[str, float]]
+    made_with: Mapping[str, str]
+
+    @property
+    def rows(self) -> int:
+        """Occluded images, stored or virtual."""
+        return self.images * self.conditions
+
+    @property
+    def materialised(self) -> bool:
+        """Whether the occluded images are stored."""
+        return self.recipe.storage.layout == "materialised"
+
+    def files_in(self, folder: str) -> list[FileEntry]:
+        """Return the files of one folder, by path."""
+        return sorted((file for file in self.files if file.path.startswith(f"{folder}/")), key=lambda file: file.path)
+
+    def write(self, directory: Path) -> None:
+        """Write ``manifest.json``, whole or not at all."""
+        write_json(directory / MANIFEST, self.model_dump(mode="json"))
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read the manifest of a complete dataset.
+
+    Raises:
+        DatasetError: no dataset, an unfinished one, another format version, or a manifest that is not one.
+    """
+    file = directory / MANIFEST
+    if not file.is_file():
+        raise DatasetError(_why_no_manifest(directory))
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        version = content.get("format_version")
+        if version != FORMAT_VERSION:
+            raise DatasetError(
+                f"{file} has format version {version}, this occbench reads {FORMAT_VERSION}. "
+                "Read it with the version named under made_with, or generate it again."
+            )
+        return Manifest.model_validate(content)
+    except (ValueError, AttributeError, ValidationError) as error:
+        raise DatasetError(f"{file} is not a manifest: {' '.join(str(error).split())[:200]}") from error
+
+
+def _why_no_manifest(directory: Path) -> str:
+    if not directory.is_dir():
+        return f"{directory} does not exist; `occbench generate RECIPE --out {directory}` makes a dataset there."
+    if (directory / WORK_FOLDER).is_dir():
+        done = len(list((directory / WORK_FOLDER).glob("shard-*.json")))
+        return (
+            f"{directory} has {done} finished shards and no manifest: generation did not finish. "
+            "Run the same `occbench generate` command again; it makes only what is missing."
+        )
+    return f"{directory} is not an occbench dataset: it has no {MANIFEST}."
+
+
+def made_with() -> dict[str, str]:
+    """Return the versions of everything that can change a byte of the output."""
+    versions = {"python": platform.python_version()}
+    for package in _MADE_WITH:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,49 @@
+"""Masks as COCO run-length text, through pycocotools."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from occbench.core.errors import DatasetError
+from occbench.core.types import Example
+
+__all__ = ["decode_mask", "encode_mask", "pack_masks", "unpack_masks"]
+
+#: The name under which an object mask is stored among the part masks.
+_OBJECT = ""
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> str:
+    """Return COCO's compressed run-length text of a bool[H, W] mask, preceded by ``HxW:``."""
+    counts = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
+    return f"{mask.shape[0]}x{mask.shape[1]}:{counts.decode('ascii')}"
+
+
+def decode_mask(text: str) -> NDArray[np.bool_]:
+    """Return the bool[H, W] mask of ``encode_mask``'s text.
+
+    Raises:
+        DatasetError: not such a text.
+    """
+    size, _, counts = text.partition(":")
+    height, _, width = size.partition("x")
+    if not (height.isdigit() and width.isdigit() and counts and counts.isascii()):
+        raise DatasetError(f"a stored mask is not run-length text: it starts with {text[:20]!r}")
+    decoded = coco_mask.decode({"size": [int(height), int(width)], "counts": counts.encode("ascii")})
+    return np.ascontiguousarray(decoded, dtype=np.bool_)
+
+
+def pack_masks(example: Example) -> list[dict[str, str]]:
+    """Return an example's masks as the rows of the ``masks`` column: the object first, then parts by name."""
+    packed = [] if example.object_mask is None else [{"name": _OBJECT, "rle": encode_mask(example.object_mask)}]
+    return packed + [{"name": name, "rle": encode_mask(example.parts[name])} for name in sorted(example.parts)]
+
+
+def unpack_masks(
+    packed: Sequence[Mapping[str, str]],
+) -> tuple[NDArray[np.bool_] | None, dict[str, NDArray[np.bool_]]]:
+    """Return (object mask or None, part masks by name) from the ``masks`` column."""
+    masks = {item["name"]: decode_mask(item["rle"]) for item in packed}
+    return masks.pop(_OBJECT, None), masks

@@ -1,0 +1,82 @@
+"""Column names and types of every table in a dataset, with the metadata that Hugging Face ``datasets`` reads."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+
+__all__ = ["PATTERNS", "clean_schema", "occluded_schema"]
+
+_IMAGE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_MASKS: Final = pa.list_(pa.struct([("name", pa.string()), ("rle", pa.string())]))
+
+#: One row per condition. ``overlay`` (RGBA PNG), its box and ``achieved`` are null where the overlay depends on the
+#: image; ``height`` and ``width`` say for which image size they hold.
+PATTERNS: Final = pa.schema(
+    [
+        ("condition", pa.string()),
+        ("family", pa.string()),
+        ("group", pa.string()),
+        ("parameters", pa.string()),
+        ("per_image", pa.bool_()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("x0", pa.int32()),
+        ("y0", pa.int32()),
+        ("achieved", pa.float64()),
+        ("overlay", _IMAGE),
+        ("mask_rle", pa.string()),
+        ("sha256", pa.string()),
+    ]
+)
+
+
+def clean_schema(classes: Sequence[str], multi_label: bool) -> pa.Schema:
+    """Return the schema of ``clean/*.parquet``: one row per clean image."""
+    columns = [
+        ("image", _IMAGE),
+        ("key", pa.string()),
+        _label_column(multi_label),
+        ("index", pa.int64()),
+        ("sha256", pa.string()),
+        ("masks", _MASKS),
+    ]
+    return _with_features(pa.schema(columns), classes)
+
+
+def occluded_schema(classes: Sequence[str], multi_label: bool) -> pa.Schema:
+    """Return the schema of ``occluded/*.parquet``: one row per clean image and condition."""
+    columns = [
+        ("image", _IMAGE),
+        ("key", pa.string()),
+        _label_column(multi_label),
+        ("condition", pa.string()),
+        ("group", pa.string()),
+        ("achieved", pa.float64()),
+        ("row", pa.int64()),
+    ]
+    return _with_features(pa.schema(columns), classes)
+
+
+def _label_column(multi_label: bool) -> tuple[str, pa.DataType]:
+    return ("labels", pa.list_(pa.int64())) if multi_label else ("label", pa.int64())
+
+
+def _with_features(schema: pa.Schema, classes: Sequence[str]) -> pa.Schema:
+    """Attach the features as ``datasets`` stores them, so that images and class names are shown as such."""
+    class_label = {"names": list(classes), "_type": "ClassLabel"}
+    special: dict[str, Any] = {
+        "image": {"_type": "Image"},
+        "label": class_label,
+        "labels": {"feature": class_label, "_type": "List"},
+        "masks": {
+            "feature": {"name": {"dtype": "string", "_type": "Value"}, "rle": {"dtype": "string", "_type": "Value"}},
+            "_type": "List",
+        },
+    }
+    features = {
+        field.name: special.get(field.name) or {"dtype": str(field.type).replace("double", "float64"), "_type": "Value"}
+        for field in schema
+    }
+    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})

@@ -1,0 +1,183 @@
+"""`occbench verify`: proof that a dataset is what its manifest says, byte by byte and pixel by pixel."""
+
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from occbench.core.errors import DatasetError
+from occbench.core.files import PART_SUFFIX, hash_file
+from occbench.core.seeding import stream
+from occbench.data.clean import CleanImages, ShardIndex
+from occbench.data.encode import decode
+from occbench.data.encode_rows import RowEncoder, encoding_of
+from occbench.data.manifest import MANIFEST, Manifest, made_with, read_manifest
+from occbench.data.render import Renderer
+from occbench.data.shards import RowGroupReader, variants_per_group
+
+__all__ = ["Report", "verify"]
+
+#: How far an achieved ratio may lie from the asked one, share of the image (0.5 % absolute).
+RATIO_TOLERANCE = 0.005
+#: How far two JPEG encoders of the same flags may lie apart after decoding, grey levels.
+_JPEG_LEVELS = 8
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was checked and what was found wrong.
+
+    Attributes:
+        files: files re-hashed.
+        rows: occluded rows re-rendered and compared.
+        bytes_compared: whether encoded bytes were compared too (the encoder is the one that made them).
+        problems: one sentence each; empty for a sound dataset.
+    """
+
+    files: int
+    rows: int
+    bytes_compared: bool
+    problems: tuple[str, ...]
+
+
+def verify(directory: Path, sample_images: int = 64, on_progress: Callable[[str], None] = lambda _: None) -> Report:
+    """Re-hash every file, then re-render every condition of a sample of images and compare exactly.
+
+    Args:
+        directory: a finished dataset.
+        sample_images: clean images whose rows are rendered again, drawn by the dataset's fingerprint; all if fewer.
+        on_progress: told what is being checked.
+
+    Raises:
+        DatasetError: no dataset there, or an unfinished one.
+    """
+    manifest = read_manifest(directory)
+    problems = list(_check_files(directory, manifest, on_progress))
+    if problems:  # rows of a damaged file prove nothing more
+        return Report(len(manifest.files), 0, False, tuple(problems))
+    recipe_now = manifest.recipe.pixels_fingerprint()
+    if recipe_now != manifest.pixels_fingerprint:
+        problems.append(
+            f"{MANIFEST}: the recipe's fingerprint is {recipe_now} with this occbench and its occluder banks, "
+            f"{manifest.pixels_fingerprint} when it was made: the rendering has changed since."
+        )
+    checker = _RowChecker(directory, manifest)
+    positions = _sample(manifest, sample_images)
+    for number, position in enumerate(positions):
+        on_progress(f"rows of image {number + 1} of {len(positions)}")
+        problems.extend(islice(checker.problems(position), 5))
+    return Report(len(manifest.files), checker.rows, checker.same_encoder, tuple(problems))
+
+
+def _check_files(directory: Path, manifest: Manifest, on_progress: Callable[[str], None]) -> Iterator[str]:
+    for entry in manifest.files:
+        on_progress(entry.path)
+        path = directory / entry.path
+        if not path.is_file():
+            yield f"{entry.path} is missing."
+        elif path.stat().st_size != entry.bytes:
+            yield f"{entry.path} has {path.stat().st_size} bytes, the manifest says {entry.bytes}."
+        elif (found := hash_file(path)) != entry.sha256:
+            yield f"{entry.path} has changed: its SHA-256 is {found[:16]}..., the manifest says {entry.sha256[:16]}..."
+    named = {entry.path for entry in manifest.files} | {MANIFEST}
+    for path in sorted(directory.rglob("*")):
+        inside = path.relative_to(directory)
+        if path.is_file() and inside.as_posix() not in named and not _hidden(inside) and path.suffix != PART_SUFFIX:
+            yield f"{inside.as_posix()} is not in the manifest."
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _sample(manifest: Manifest, count: int) -> list[int]:
+    if count >= manifest.images:
+        return list(range(manifest.images))
+    order = stream(0, manifest.dataset_fingerprint, "verify").permutation(manifest.images)
+    return sorted(int(position) for position in order[:count])
+
+
+class _RowChecker:
+    """Renders the rows of a clean image again and compares them with what is stored."""
+
+    def __init__(self, directory: Path, manifest: Manifest) -> None:
+        self.rows = 0
+        self._manifest = manifest
+        self._clean = CleanImages(directory, manifest)
+        self._renderer = Renderer(manifest.recipe.build_occlusions(), manifest.recipe.seed)
+        self._encoder = RowEncoder(self._renderer, encoding_of(manifest.recipe.storage))
+        self._stored = _open_stored(directory, manifest)
+        self.same_encoder = self._stored is not None and made_with() == dict(manifest.made_with)
+
+    def problems(self, position: int) -> Iterator[str]:
+        row = self._clean.row(position)
+        example = self._clean.to_example(row)
+        if sha256(example.image.tobytes()).hexdigest() != row["sha256"]:
+            yield f"{row['key']}: the clean image's pixels have another hash than its row says."
+            return
+        stored = None if self._stored is None else self._stored(position)
+        for condition, overlay, expected in self._encoder.encode(example):
+            self.rows += 1
+            name = f"{row['key']} under {condition.name}"
+            asked = condition.parameters.get("ratio")
+            if asked is not None and abs(overlay.achieved - asked) > RATIO_TOLERANCE:
+                yield f"{name}: asked for a ratio of {asked}, achieved {overlay.achieved:.4f}."
+            if stored is not None:
+                yield from self._compare(name, f"{row['key']}-{condition.name}", next(stored, None), expected)
+
+    def _compare(self, name: str, row: str, found: tuple[str, bytes] | None, expected: bytes) -> Iterator[str]:
+        if found is None or found[0] != row:
+            yield f"{name}: the row is missing; {'nothing' if found is None else found[0]} stands in its place."
+            return
+        if self.same_encoder:
+            if found[1] != expected:
+                yield f"{name}: the stored bytes differ from a new encoding by the same encoder."
+            return
+        # another version of the encoder: PNG must still hold the same pixels, JPEG nearly the same
+        allowed = 0 if self._encoder.encoding.name == "png" else _JPEG_LEVELS
+        pixels, rendered = decode(found[1]), decode(expected)
+        if pixels.shape != rendered.shape:
+            yield f"{name}: its shape is {pixels.shape}, rendered again it is {rendered.shape}."
+        elif (off := int((np.abs(pixels.astype(np.int16) - rendered) > allowed).any(-1).sum())) > 0:
+            yield f"{name}: {off} pixels differ from a new rendering."
+
+
+_Rows = Iterator[tuple[str, bytes]]
+
+
+def _open_stored(directory: Path, manifest: Manifest) -> Callable[[int], _Rows] | None:
+    """Return a function from image position to its stored (name, bytes) rows, or None for a virtual dataset."""
+    if not manifest.materialised:
+        return None
+    files = manifest.files_in("occluded")
+    index = ShardIndex([file.rows // manifest.conditions for file in files])
+    paths = [directory / file.path for file in files]
+    if manifest.recipe.storage.format == "webdataset":
+        return lambda position: _tar_rows(paths, index.find(position), manifest.conditions)
+    reader = RowGroupReader(paths)
+    groups_per_image = -(-manifest.conditions // variants_per_group(manifest.recipe))
+
+    def parquet_rows(position: int) -> _Rows:
+        shard, within = index.find(position)
+        for group in range(within * groups_per_image, (within + 1) * groups_per_image):
+            for row in reader.group(shard, group).select(["key", "condition", "image"]).to_pylist():
+                yield f"{row['key']}-{row['condition']}", row["image"]["bytes"]
+
+    return parquet_rows
+
+
+def _tar_rows(paths: list[Path], place: tuple[int, int], conditions: int) -> _Rows:
+    shard, within = place
+    try:
+        with tarfile.open(paths[shard]) as archive:
+            images = (member for member in archive if Path(member.name).suffix in (".png", ".jpg"))
+            for member in islice(images, within * conditions, (within + 1) * conditions):
+                stream_of_member = archive.extractfile(member)
+                if stream_of_member is not None:
+                    yield Path(member.name).stem, stream_of_member.read()
+    except tarfile.TarError as error:
+        raise DatasetError(f"{paths[shard]} is not a tar file: {error}") from error

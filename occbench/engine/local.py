@@ -1,0 +1,120 @@
+"""Jobs on local processes; a worker that dies is replaced and its piece of work tried again."""
+
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from occbench.core.errors import ConfigError, WorkerError
+from occbench.core.interfaces import Executor, Item, Result
+
+__all__ = ["LocalExecutor"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LocalExecutor(Executor):
+    """Runs jobs in ``workers`` processes of this machine.
+
+    Attributes:
+        workers: number of processes; 0 runs in the calling process (for notebooks and debugging: nothing then protects
+            the run from a crash in native code).
+        tries: how often one item may lose its worker before the run stops.
+    """
+
+    workers: int = 0
+    tries: int = 3
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.workers < 0 or self.tries < 1:
+            raise ConfigError(f"workers must be 0 or more and tries 1 or more, found {self.workers} and {self.tries}")
+
+    def map(self, job: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:
+        """Run ``job`` on every item; see ``Executor.map``."""
+        if self.workers == 0:
+            yield from ((item, job(item)) for item in items)
+            return
+        waiting = dict.fromkeys(range(len(items)), 0)  # item number -> workers lost on it
+        while waiting:
+            yield from self._one_pool(job, items, waiting)
+
+    def _one_pool(
+        self, job: Callable[[Item], Result], items: Sequence[Item], waiting: dict[int, int]
+    ) -> Iterator[tuple[Item, Result]]:
+        """Work through ``waiting`` until it is empty or a worker dies; finished items leave ``waiting``."""
+        # An item that has already lost a worker runs alone, so that it cannot take its neighbours' tries with it.
+        suspects = [number for number, lost in waiting.items() if lost]
+        queue = iter(suspects[:1] or list(waiting))
+        pool = ProcessPoolExecutor(
+            max_workers=1 if suspects else self.workers,
+            mp_context=multiprocessing.get_context("spawn"),  # fork copies threads' locks, which deadlocks pyarrow
+            initializer=_start_worker,
+        )
+        running: dict[Future[Result], int] = {}
+        try:
+            for number in queue:
+                running[pool.submit(job, items[number])] = number
+                if len(running) >= 2 * self.workers:  # a short queue, so that an error or Ctrl-C stops at once
+                    yield from self._finished(running, items, waiting)
+            while running:
+                yield from self._finished(running, items, waiting)
+        except BrokenProcessPool:
+            self._count_loss([*running.values()], items, waiting)
+        finally:
+            _stop(pool)
+
+    def _finished(
+        self, running: dict[Future[Result], int], items: Sequence[Item], waiting: dict[int, int]
+    ) -> Iterator[tuple[Item, Result]]:
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            result = future.result()
+            number = running.pop(future)
+            del waiting[number]
+            yield items[number], result
+
+    def _count_loss(self, lost: Sequence[int], items: Sequence[Item], waiting: dict[int, int]) -> None:
+        for number in lost[: self.workers]:
+            waiting[number] += 1
+            _log.warning("a worker process died while working on %s; trying again", items[number])
+            if waiting[number] >= self.tries:
+                raise WorkerError(
+                    f"the worker died {self.tries} times on {items[number]}: out of memory, or a crash in native code. "
+                    "Everything finished so far is kept; run again with fewer --workers, or leave that input out."
+                )
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the driver, which stops the workers
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Ask glibc to reuse freed memory instead of returning it: page faults cost more than encoding an image."""
+    import ctypes  # glibc only; elsewhere there is nothing to set
+
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
+    mallopt(mmap_threshold, 64 * 2**20)
+    mallopt(trim_threshold, 256 * 2**20)
+    mallopt(top_pad, 16 * 2**20)
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the workers now; what they were writing never appears, because files are written whole or not at all."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        if process.is_alive() and process.pid is not None:
+            os.kill(process.pid, signal.SIGTERM)
+    for process in processes:
+        process.join()

@@ -1,0 +1,157 @@
+"""What a run will make, before it makes it: shards, images, and a measured estimate of bytes and time."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from occbench.core.canonical import fingerprint
+from occbench.core.errors import ConfigError, SourceError
+from occbench.core.interfaces import Source
+from occbench.data.recipe import Recipe
+from occbench.generate.shard import Shard, make_shard
+
+__all__ = ["Estimate", "Plan", "estimate", "plan"]
+
+#: Images rendered to measure a dry run: enough to average over image content, a second or two of work.
+_SAMPLE_IMAGES = 12
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, laid out.
+
+    Attributes:
+        recipe: what to make.
+        source_path: where the clean images are.
+        indices: source indices of the clean images, ascending.
+        conditions: conditions of each image.
+        images_per_shard: clean images in a shard.
+        dataset_fingerprint: decides whether a directory holds this dataset or another one.
+    """
+
+    recipe: Recipe
+    source_path: str
+    indices: tuple[int, ...]
+    conditions: int
+    images_per_shard: int
+    dataset_fingerprint: str
+
+    @property
+    def rows(self) -> int:
+        """Occluded images."""
+        return len(self.indices) * self.conditions
+
+    def shards(self, directory: Path, strict: bool = False) -> list[Shard]:
+        """Return every piece of work, in order."""
+        starts = range(0, len(self.indices), self.images_per_shard)
+        return [
+            Shard(
+                number=number,
+                indices=self.indices[start : start + self.images_per_shard],
+                directory=directory,
+                recipe=self.recipe,
+                source_path=self.source_path,
+                strict=strict,
+            )
+            for number, start in enumerate(starts)
+        ]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a dry run found out by rendering a few images.
+
+    Attributes:
+        images: clean images.
+        rows: occluded images.
+        shards: shards.
+        total_bytes: size on disk, bytes.
+        core_s: time on one core, seconds.
+        sampled_images: how many images were rendered to find out.
+    """
+
+    images: int
+    rows: int
+    shards: int
+    total_bytes: int
+    core_s: float
+    sampled_images: int
+
+    def wall_s(self, workers: int) -> float:
+        """Return the expected duration with ``workers`` processes, seconds, if they scale as cores do."""
+        return self.core_s / max(1, min(workers, os.cpu_count() or 1))
+
+
+def plan(recipe: Recipe, source: Source, source_path: str, limit: int | None = None) -> Plan:
+    """Lay out a run.
+
+    Args:
+        recipe: what to make.
+        source: the opened source.
+        source_path: where it was opened.
+        limit: at most so many clean images, evenly spread over the source (so that every class keeps its share).
+
+    Raises:
+        ConfigError: a limit below 1.
+        SourceError: the source is empty.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"--limit needs 1 image or more, found {limit}")
+    if not len(source):
+        raise SourceError(f"the source {recipe.source.name} at {source_path or 'its default'} has no images")
+    conditions = len(recipe.conditions())
+    return Plan(
+        recipe=recipe,
+        source_path=source_path,
+        indices=_spread(len(source), limit),
+        conditions=conditions,
+        images_per_shard=max(1, recipe.storage.rows_per_shard // conditions),
+        dataset_fingerprint=fingerprint(
+            [recipe.pixels_fingerprint(), recipe.storage.model_dump(), source.fingerprint, limit]
+        ),
+    )
+
+
+def estimate(planned: Plan, images: int | None = None) -> Estimate:
+    """Make one small shard in a temporary folder and project its time and size.
+
+    Args:
+        planned: the run.
+        images: project to so many clean images instead of the plan's own.
+
+    Raises:
+        SourceError: none of the sampled images could be used.
+    """
+    sample = _pick(planned.indices, _SAMPLE_IMAGES)
+    with TemporaryDirectory(prefix="occbench-dry-run-") as folder:
+        # the first image pays for drawing the shared overlays, which a long run does once per worker
+        make_shard(Shard(0, sample[:1], Path(folder), planned.recipe, planned.source_path))
+        start = time.perf_counter()
+        report = make_shard(Shard(1, sample, Path(folder), planned.recipe, planned.source_path))
+        elapsed_s = time.perf_counter() - start
+    if not report.images:
+        reasons = "; ".join(f"{item.key}: {item.reason}" for item in report.quarantined[:3])
+        raise SourceError(f"none of {len(sample)} sampled images can be used: {reasons}")
+    total = len(planned.indices) if images is None else images
+    written = sum(file.bytes for file in report.files)
+    return Estimate(
+        images=total,
+        rows=total * planned.conditions,
+        shards=-(-total // planned.images_per_shard),
+        total_bytes=round(written / report.images * total),
+        core_s=elapsed_s / len(sample) * total,
+        sampled_images=len(sample),
+    )
+
+
+def _spread(count: int, limit: int | None) -> tuple[int, ...]:
+    if limit is None or limit >= count:
+        return tuple(range(count))
+    return tuple(number * count // limit for number in range(limit))
+
+
+def _pick(indices: Sequence[int], count: int) -> tuple[int, ...]:
+    return tuple(indices[number] for number in _spread(len(indices), count))

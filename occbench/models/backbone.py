@@ -1,0 +1,143 @@
+"""A backbone: a network cut into trunk and head, with its input normalisation and its trainable layers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self, final
+
+import torch
+from torch import Tensor, nn
+
+from occbench.core.errors import ConfigError
+from occbench.models.architecture import Cut
+from occbench.models.head import last_linear
+from occbench.models.trainable import hold_frozen, is_frozen, trainable_trunk_parameters
+from occbench.models.trunk import Trunk
+
+__all__ = ["Backbone"]
+
+
+@final
+class Backbone(nn.Module):
+    """``head(trunk(images))``; between the two stands the deep feature vector (DFV), the last linear layer's input.
+
+    Attributes:
+        name: e.g. ``torchvision/resnet50``.
+        trunk: images float[B, 3, S, S], normalised -> DFV float[B, D].
+        head: DFV -> logits float[B, C]; never changes its input in place, so a DFV may be kept after it.
+        mean: per channel, of pixel values in [0, 1].
+        std: per channel, of pixel values in [0, 1].
+        size_px: side S of the square images that the network was designed for.
+        provenance: where the weights come from, in JSON values, for the run's fingerprint.
+    """
+
+    _mean: Tensor
+    _std: Tensor
+
+    def __init__(self, name: str, cut: Cut, provenance: Mapping[str, Any]) -> None:
+        """Join the two halves of a cut network; every parameter trains until ``select_trainable`` says otherwise."""
+        super().__init__()
+        self.name = name
+        self.trunk: Trunk = cut.trunk
+        self.head = cut.head
+        for layer in self.head.modules():
+            if isinstance(layer, nn.Dropout):
+                layer.inplace = False
+        self.mean, self.std, self.size_px = cut.mean, cut.std, cut.size_px
+        self.provenance = dict(provenance)
+        self.register_buffer("_mean", torch.tensor(cut.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("_std", torch.tensor(cut.std).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def dim(self) -> int:
+        """Length D of a deep feature vector."""
+        return last_linear(self.head).in_features
+
+    @property
+    def num_classes(self) -> int:
+        """Number of logits C."""
+        return last_linear(self.head).out_features
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return ``(images / 255 - mean) / std`` as float32, on the images' device and in their memory format.
+
+        Args:
+            images: uint8[B, 3, H, W], RGB, on the backbone's device.
+        """
+        return images.float().div_(255).sub_(self._mean).div_(self._std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits float[B, C] of normalised images float[B, 3, S, S]."""
+        logits: Tensor = self.head(self.trunk(images))
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the feature map float[B, K, H, W] before pooling, of normalised images."""
+        return self.trunk.features(images)
+
+    def pool(self, feature_map: Tensor) -> Tensor:
+        """Return the DFV float[B, D] of a feature map.
+
+        Raises:
+            ConfigError: the network pools something else than its feature map (a class token).
+        """
+        if not self.trunk.pools_map:
+            raise ConfigError(
+                f"{self.name} makes its feature vector from a class token, not from its feature map. Use a CNN."
+            )
+        vectors: Tensor = self.trunk.pool(feature_map)
+        return vectors
+
+    def select_trainable(self, rule: str) -> None:
+        """Let the parameters that ``rule`` names train and freeze the others; the head always trains.
+
+        Frozen parts stay in evaluation mode under ``train()``, so their BatchNorm statistics do not change.
+
+        Args:
+            rule: ``all``, ``head``, ``last-stage`` (or ``layer4+fc``), ``channels>=512``; see
+                ``trainable_trunk_parameters``.
+
+        Raises:
+            ConfigError: no such rule.
+        """
+        chosen = trainable_trunk_parameters(self.trunk, rule)
+        for name, parameter in self.trunk.named_parameters():
+            parameter.requires_grad_(name in chosen)
+        self.head.requires_grad_(True)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode on what trains; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        if mode:
+            hold_frozen(self)
+        return self
+
+    def parameter_groups(self, lr_trunk: float, lr_head: float) -> list[dict[str, Any]]:
+        """Return the trainable parameters as optimiser groups named ``trunk`` (left out if empty) and ``head``."""
+        halves = (("trunk", self.trunk, lr_trunk), ("head", self.head, lr_head))
+        groups = [
+            {"name": name, "params": [weight for weight in half.parameters() if weight.requires_grad], "lr": rate}
+            for name, half, rate in halves
+        ]
+        return [group for group in groups if group["params"]]
+
+    def split_frozen(self) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+        """Return (prefix, remainder) with ``remainder(prefix(images)) == self(images)``, at the network's present mode.
+
+        The prefix is the longest leading run of frozen stages, so its output may be computed once for an image that is
+        not augmented and kept; it is the identity where the first stage trains. Both share this backbone's weights.
+        """
+        steps = [*self.trunk.stages, self.trunk.pool, self.head]
+        frozen = next((index for index, step in enumerate(steps) if not is_frozen(step)), len(steps))
+        return _Steps(steps[:frozen]), _Steps(steps[frozen:])
+
+
+class _Steps:
+    """Modules run one after another, without owning them: moving or switching them stays the backbone's business."""
+
+    def __init__(self, steps: list[nn.Module]) -> None:
+        self._steps = steps
+
+    def __call__(self, activation: Tensor) -> Tensor:
+        for step in self._steps:
+            activation = step(activation)
+        return activation

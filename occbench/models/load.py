@@ -1,0 +1,138 @@
+"""From a name to a backbone with its weights."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from occbench.core.errors import ConfigError, PluginError
+from occbench.core.plugins import find_plugin, plugin_names
+from occbench.core.seeding import stream
+from occbench.models.architecture import Architecture
+from occbench.models.backbone import Backbone
+from occbench.models.head import last_linear, new_linear, replace_last_linear, slice_linear
+from occbench.models.tiny import Tiny
+from occbench.models.weights import Checkpoint, load_weights, read_checkpoint
+
+__all__ = ["find_architecture", "load_backbone"]
+
+_MAX_SEED: Final = 2**31
+
+
+def load_backbone(
+    name: str,
+    num_classes: int,
+    *,
+    pretrained: bool = False,
+    weights: Path | None = None,
+    head_rows: Sequence[int] | None = None,
+    seed: int = 0,
+) -> Backbone:
+    """Return a backbone on the CPU, in training mode, every parameter trainable.
+
+    Where its weights have another number of classes than asked for, the last linear layer is made anew; the backbone's
+    ``provenance`` says which head it has.
+
+    Args:
+        name: ``tiny``, ``torchvision/<model>``, ``timm/<model>``, an installed plug-in or ``file.py:ClassName``.
+        num_classes: number of logits.
+        pretrained: start from the published weights, downloaded by torchvision or timm where they are not cached.
+        weights: start from a checkpoint file in the architecture's own key layout.
+        head_rows: make the head of these rows of the pretrained one, in this order (900 of ImageNet's 1000 classes).
+        seed: fixes random weights and a new head.
+
+    Raises:
+        PluginError: no such model.
+        ConfigError: options that contradict each other, or weights that cannot be downloaded, read or fitted.
+    """
+    architecture = find_architecture(name)
+    _check(name, num_classes, pretrained=pretrained, weights=weights, head_rows=head_rows)
+    provenance: dict[str, Any] = {"architecture": architecture.name}
+    # Libraries initialise with the global generator: it is seeded for the construction and then put back.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(stream(seed, name, "weights").integer(0, _MAX_SEED))
+        if pretrained:
+            model = architecture.build_pretrained()
+            provenance["weights"] = architecture.pretrained_id
+        elif weights is not None:
+            checkpoint = read_checkpoint(weights)
+            model = _build_for(architecture, num_classes, checkpoint)
+            provenance["weights"] = f"sha256:{checkpoint.sha256}"
+        else:
+            model = architecture.build(num_classes)
+            provenance["weights"] = f"random, seed {seed}"
+    backbone = Backbone(name, architecture.cut(model), provenance)
+    _fit_head(backbone, num_classes, head_rows, seed)
+    return backbone
+
+
+def find_architecture(name: str) -> Architecture:
+    """Return the architecture that answers to ``name``; see ``load_backbone``.
+
+    Raises:
+        PluginError: nothing answers to the name.
+    """
+    library, _, model = name.partition("/")
+    if library == "torchvision":
+        # Importing one library must not need, nor wait for, the other.
+        from occbench.models.torchvision_models import TorchvisionArchitecture
+
+        return TorchvisionArchitecture(model)
+    if library == "timm":
+        from occbench.models.timm_models import TimmArchitecture
+
+        return TimmArchitecture(model)
+    if name == "tiny":
+        return Tiny()
+    installed = plugin_names("models")
+    if ".py:" not in name and name not in installed:
+        known = ", ".join(sorted({"tiny", "torchvision/<model>", "timm/<model>", *installed}))
+        raise PluginError(
+            f"no model is called {name!r}. Known: {known}. A file of your own is given as path/to/file.py:ClassName."
+        )
+    return find_plugin("models", name, Architecture)()
+
+
+def _check(
+    name: str, num_classes: int, *, pretrained: bool, weights: Path | None, head_rows: Sequence[int] | None
+) -> None:
+    if num_classes < 1:
+        raise ConfigError(f"{name} needs at least one class, found {num_classes}. Check the dataset's classes.")
+    if pretrained and weights is not None:
+        raise ConfigError(f"{name} is asked for its published weights and for {weights}. Give one of the two.")
+    if head_rows is None:
+        return
+    if not pretrained and weights is None:
+        raise ConfigError(
+            f"head_rows takes rows of a pretrained head, but {name} starts random. Give pretrained or --weights."
+        )
+    if len(head_rows) != num_classes:
+        raise ConfigError(f"head_rows gives {len(head_rows)} rows for {num_classes} classes. Give one row per class.")
+
+
+def _build_for(architecture: Architecture, num_classes: int, checkpoint: Checkpoint) -> nn.Module:
+    # The head that the checkpoint was trained with is rebuilt first, so that every tensor of it must fit.
+    model = architecture.build(num_classes)
+    classifier = architecture.classifier(model)
+    held = checkpoint.tensors.get(f"{classifier}.weight")
+    linear = model.get_submodule(classifier)
+    if held is not None and held.ndim == 2 and held.shape[0] != num_classes and isinstance(linear, nn.Linear):
+        model.set_submodule(classifier, nn.Linear(linear.in_features, held.shape[0], bias=linear.bias is not None))
+    load_weights(model, checkpoint)
+    return model
+
+
+def _fit_head(backbone: Backbone, num_classes: int, head_rows: Sequence[int] | None, seed: int) -> None:
+    linear = last_linear(backbone.head)
+    if head_rows is not None:
+        backbone.head = replace_last_linear(backbone.head, slice_linear(linear, head_rows))
+        backbone.provenance["head"] = f"rows of {linear.out_features}"
+        backbone.provenance["head_rows"] = list(head_rows)
+    elif linear.out_features != num_classes:
+        head_seed = stream(seed, backbone.name, "head").integer(0, _MAX_SEED)
+        backbone.head = replace_last_linear(backbone.head, new_linear(linear.in_features, num_classes, head_seed))
+        backbone.provenance["head"] = f"re-initialised, seed {seed}"
+    else:
+        backbone.provenance["head"] = "as in the weights"

@@ -1,0 +1,93 @@
+"""Image files with one label each: what every folder-shaped source is made of, whatever its folders look like."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from occbench.core.errors import SourceError
+from occbench.core.types import Example
+from occbench.sources.decode import decode_image
+from occbench.sources.folder_scan import FoundFile, fingerprint_files, scan_images, unique_keys
+
+__all__ = ["LabelledFiles", "files_by_class_folder", "label_files"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFiles:
+    """A list of image files with their labels.
+
+    Attributes:
+        root: the folder that the files' relative paths start from.
+        classes: class names in label order.
+        files: the images.
+        labels: one class index per file.
+        keys: one unique key per file.
+        ignored: how many other files lie beside them.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    files: tuple[FoundFile, ...]
+    labels: tuple[int, ...]
+    keys: tuple[str, ...]
+    ignored: int = 0
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.files)
+
+    def key(self, index: int) -> str:
+        """Return image ``index``'s key.
+
+        Raises:
+            IndexError: no such index; indices start at zero and negative ones mean nothing.
+        """
+        if not 0 <= index < len(self.keys):
+            raise IndexError(f"image {index} was asked for, the source has {len(self.keys)}")
+        return self.keys[index]
+
+    def example(self, index: int) -> Example:
+        """Decode image ``index``.
+
+        Raises:
+            BrokenImageError: the file cannot be used.
+            IndexError: no such index.
+        """
+        key = self.key(index)
+        relative = self.files[index].relative
+        return Example(key=key, image=decode_image(self.root / relative, relative), labels=(self.labels[index],))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of every file's relative path and size in bytes."""
+        return fingerprint_files(self.files)
+
+
+def label_files(
+    root: Path, classes: Sequence[str], files: Sequence[FoundFile], labels: Sequence[int], ignored: int = 0
+) -> LabelledFiles:
+    """Put files and labels together and give every file its key."""
+    keys = unique_keys([file.relative for file in files])
+    return LabelledFiles(root, tuple(classes), tuple(files), tuple(labels), keys, ignored)
+
+
+def files_by_class_folder(root: Path, folders: Sequence[str], classes: Sequence[str]) -> LabelledFiles:
+    """Take the images of every class folder, nested ones too; label i belongs to ``folders[i]`` and ``classes[i]``.
+
+    Raises:
+        SourceError: a folder cannot be read or holds no image.
+    """
+    files: list[FoundFile] = []
+    labels: list[int] = []
+    ignored = 0
+    for label, folder in enumerate(folders):
+        scan = scan_images(root / folder)
+        if not scan.files:
+            found = f"only {scan.ignored} other files" if scan.ignored else "it is empty"
+            raise SourceError(
+                f"the class folder {root / folder} has no image: {found}. Fill it or remove it, then run again."
+            )
+        files += (FoundFile(f"{folder}/{file.relative}", file.size_bytes) for file in scan.files)
+        labels += [label] * len(scan.files)
+        ignored += scan.ignored
+    return label_files(root, classes, files, labels, ignored)

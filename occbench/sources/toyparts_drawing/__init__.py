@@ -1,0 +1,1 @@
+"""How a toyparts image is drawn: outlines of parts, a pose, clutter, one label map, and paint."""

@@ -1,0 +1,189 @@
+"""What every occlusion family promises: one table of instances, one list of properties."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from occbench.core.canonical import canonical_json
+from occbench.core.compose import composite, composite_batch
+from occbench.core.interfaces import Occlusion
+from occbench.core.plugins import BUILT_IN, find_plugin
+from occbench.core.seeding import stream
+from occbench.core.types import KEY_PATTERN, Example
+
+#: instance -> (family, options); a new family adds a line. ``BANK`` stands for a folder of two occluders.
+BANK = "<a folder with two occluders>"
+INSTANCES = {
+    "irregular": ("irregular", {}),
+    "irregular, filled": ("irregular", {"bins": [["some", 0.2, 0.3]], "fill": [10, 200, 30]}),
+    "patch_drop": ("patch_drop", {}),
+    "patch_drop, free": ("patch_drop", {"variant": "free", "losses": [0.3], "repeat": 2}),
+    "patch_drop, native": ("patch_drop", {"variant": "native", "losses": [0.125, 0.9], "count": "floor"}),
+    "patterns": ("patterns", {"bank": BANK}),
+    "patterns, embedded": ("patterns", {"ratios": [0.1], "random_positions": 1}),
+}
+SIZES = [(224, 224), (160, 250)]
+SEED = 11
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    """A disc with a soft edge and a plain bar, as RGBA files."""
+    folder = tmp_path_factory.mktemp("bank")
+    rows, columns = np.mgrid[:60, :60] - 29.5
+    disc = np.empty((60, 60, 4), dtype=np.uint8)
+    disc[..., :3] = stream(0, "disc").integers(256, 60 * 60 * 3).reshape(60, 60, 3)
+    disc[..., 3] = np.clip((28 - np.hypot(rows, columns)) * 64, 0, 255)
+    bar = np.full((30, 50, 4), (250, 60, 10, 255), dtype=np.uint8)
+    for name, pixels in (("disc", disc), ("bar", bar)):
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return str(folder)
+
+
+@pytest.fixture(params=INSTANCES)
+def make(request, bank):
+    """Return a function that makes a new instance of one line of the table."""
+    family, options = INSTANCES[request.param]
+    options = {name: bank if value == BANK else value for name, value in options.items()}
+    return lambda: find_plugin("occlusions", family, Occlusion)(**options)
+
+
+@pytest.fixture
+def player(make):
+    return make()
+
+
+@pytest.fixture(params=SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def size(request):
+    return request.param
+
+
+def example_of(key, size):
+    height, width = size
+    pixels = stream(1, "photograph", key, height, width).integers(256, height * width * 3)
+    return Example(key=key, image=pixels.astype(np.uint8).reshape(height, width, 3), labels=(0,))
+
+
+def overlays(player, size, key="image-1", seed=SEED):
+    example = example_of(key, size)
+    return [(example, condition, player.overlay(example, condition, seed)) for condition in player.conditions]
+
+
+def bytes_of(overlay):
+    return overlay.x0, overlay.y0, overlay.rgba.shape, overlay.rgba.tobytes(), overlay.achieved
+
+
+def test_the_table_is_complete():
+    assert {family for family, _ in INSTANCES.values()} == set(BUILT_IN["occlusions"])
+
+
+def test_conditions_are_named_once_and_well(player):
+    names = [condition.name for condition in player.conditions]
+    assert names
+    assert len(set(names)) == len(names)
+    for condition in player.conditions:
+        assert KEY_PATTERN.fullmatch(condition.name)
+        assert KEY_PATTERN.fullmatch(condition.group)
+        assert condition.family in BUILT_IN["occlusions"]
+
+
+def test_conditions_and_summary_are_json_and_stable(make):
+    one, other = make(), make()
+    for player in (one, other):
+        canonical_json([dict(condition.parameters) for condition in player.conditions])
+    assert one.conditions == other.conditions == one.conditions
+    assert [c.parameters for c in one.conditions] == [c.parameters for c in other.conditions]
+    assert canonical_json(one.summary()) == canonical_json(other.summary())
+
+
+def test_overlays_are_rgba_in_a_box_inside_the_image(player, size):
+    for _, condition, overlay in overlays(player, size):
+        assert overlay.rgba.dtype == np.uint8
+        assert overlay.rgba.ndim == 3
+        assert overlay.rgba.shape[2] == 4
+        assert 0 <= overlay.x0 < overlay.x0 + overlay.rgba.shape[1] <= size[1], condition.name
+        assert 0 <= overlay.y0 < overlay.y0 + overlay.rgba.shape[0] <= size[0], condition.name
+
+
+def test_achieved_is_the_measured_ratio(player, size):
+    for _, condition, overlay in overlays(player, size):
+        measured = int(overlay.alpha.sum(dtype=np.int64)) / 255 / (size[0] * size[1])
+        assert overlay.achieved == pytest.approx(measured, abs=1e-9), condition.name
+        assert 0 < overlay.achieved <= 1, "a condition that hides nothing is not one"
+
+
+def test_two_instances_make_the_same_overlays(make, size):
+    first = [bytes_of(overlay) for _, _, overlay in overlays(make(), size)]
+    assert [bytes_of(overlay) for _, _, overlay in overlays(make(), size)] == first
+
+
+def test_the_order_of_calls_does_not_matter(make):
+    one, other = make(), make()
+    expected = {
+        (size, key, condition.name): bytes_of(overlay)
+        for size in SIZES
+        for key in ("image-1", "image-2")
+        for _, condition, overlay in overlays(one, size, key)
+    }
+    for size, key, name in reversed(expected):
+        condition = next(condition for condition in other.conditions if condition.name == name)
+        assert bytes_of(other.overlay(example_of(key, size), condition, SEED)) == expected[size, key, name]
+
+
+def test_a_pickled_player_makes_the_same_overlays(player, size):
+    first = [bytes_of(overlay) for _, _, overlay in overlays(player, size)]
+    copy = pickle.loads(pickle.dumps(player))
+    assert copy == player
+    assert hash(copy) == hash(player)
+    assert [bytes_of(overlay) for _, _, overlay in overlays(copy, size)] == first
+
+
+def test_only_what_alpha_says_changes(player, size):
+    for example, condition, overlay in overlays(player, size):
+        got = composite(example.image, overlay)
+        full = np.zeros((*size, 4), dtype=np.uint8)
+        height, width = overlay.rgba.shape[:2]
+        full[overlay.y0 : overlay.y0 + height, overlay.x0 : overlay.x0 + width] = overlay.rgba
+        untouched, hidden = full[..., 3] == 0, full[..., 3] == 255
+        assert np.array_equal(got[untouched], example.image[untouched]), condition.name
+        assert np.array_equal(got[hidden], full[hidden, :3]), condition.name
+
+
+def test_numpy_and_torch_show_the_same_picture(player, size):
+    example = example_of("image-1", size)
+    rows = overlays(player, size)
+    rgba = np.zeros((len(rows), *size, 4), dtype=np.uint8)
+    for index, (_, _, overlay) in enumerate(rows):
+        height, width = overlay.rgba.shape[:2]
+        rgba[index, overlay.y0 : overlay.y0 + height, overlay.x0 : overlay.x0 + width] = overlay.rgba
+    images = torch.from_numpy(np.repeat(example.image[None], len(rows), axis=0)).permute(0, 3, 1, 2)
+    batch = composite_batch(images, torch.from_numpy(rgba).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    for index, (_, condition, overlay) in enumerate(rows):
+        assert np.array_equal(batch[index], composite(example.image, overlay)), condition.name
+
+
+def test_overlays_depend_on_the_image_exactly_when_they_say_so(player, size):
+    one = [bytes_of(overlay) for _, _, overlay in overlays(player, size, "image-1")]
+    other = [bytes_of(overlay) for _, _, overlay in overlays(player, size, "image-2")]
+    if player.per_image:
+        assert not set(one) & set(other)
+    else:
+        assert one == other
+
+
+def test_the_seed_matters(player):
+    one = [bytes_of(overlay) for _, _, overlay in overlays(player, SIZES[0])]
+    other = [bytes_of(overlay) for _, _, overlay in overlays(player, SIZES[0], seed=SEED + 1)]
+    assert one != other
+
+
+def test_the_image_is_never_modified(player, size):
+    example = example_of("image-1", size)
+    before = example.image.copy()
+    example.image.setflags(write=False)
+    for condition in player.conditions:
+        composite(example.image, player.overlay(example, condition, SEED))
+    assert np.array_equal(example.image, before)

@@ -1,0 +1,124 @@
+"""A folder per class: order, names, keys and what is said about folders that do not fit."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from occbench.core.errors import BrokenImageError, ConfigError, SourceError
+from occbench.core.types import KEY_PATTERN
+from occbench.sources.image_folder import ImageFolder
+
+
+def paint(path, value=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (6, 4), (value, value, value)).save(path)
+
+
+def test_classes_ignore_case_and_labels_follow_them(tmp_path):
+    for value, name in enumerate(["zebra", "Bear", "apple"]):
+        paint(tmp_path / name / "1.png", value)
+    source = ImageFolder(str(tmp_path))
+    assert source.classes == ("apple", "Bear", "zebra")
+    assert [(source.key(i), source[i].labels, source[i].image[0, 0, 0]) for i in range(3)] == [
+        ("apple-1", (0,), 2),
+        ("bear-1", (1,), 1),
+        ("zebra-1", (2,), 0),
+    ]
+
+
+def test_nested_images_count_hidden_ones_do_not_and_others_are_counted(tmp_path):
+    paint(tmp_path / "cat" / "2024" / "may" / "1.png")
+    paint(tmp_path / "cat" / ".thumbnails" / "1.png")
+    paint(tmp_path / ".cache" / "1.png")
+    (tmp_path / "cat" / "notes.txt").touch()
+    source = ImageFolder(str(tmp_path))
+    assert [source.key(i) for i in range(len(source))] == ["cat-2024-may-1"]
+    assert source.ignored_files == 1
+
+
+def test_unicode_and_spaces_in_names(tmp_path):
+    paint(tmp_path / "grüne Äpfel" / "bild 1 (kopie).png", 9)
+    paint(tmp_path / "猫" / "写真.png", 8)
+    source = ImageFolder(str(tmp_path))
+    assert source.classes == ("grüne Äpfel", "猫")
+    assert all(KEY_PATTERN.fullmatch(source.key(i)) for i in range(2))
+    assert [int(source[i].image.max()) for i in range(2)] == [9, 8]
+
+
+def test_files_with_one_slug_get_different_keys_that_stay(tmp_path):
+    for name in ("a b.png", "a-b.png", "a_b.png", "a-b.bmp"):
+        paint(tmp_path / "cat" / name)
+    keys = [ImageFolder(str(tmp_path)).key(i) for i in range(4)]
+    assert len(set(keys)) == 4
+    assert "cat-a_b" in keys
+    paint(tmp_path / "bee" / "x.png")
+    assert [ImageFolder(str(tmp_path)).key(i) for i in range(1, 5)] == keys
+
+
+def test_only_takes_some_classes_in_class_order(tmp_path):
+    for name in "abc":
+        paint(tmp_path / name / "1.png")
+    assert ImageFolder(str(tmp_path), only=("c", "a")).classes == ("a", "c")
+
+
+def test_a_broken_image_counts_and_says_which_file(tmp_path):
+    paint(tmp_path / "cat" / "1.png")
+    (tmp_path / "cat" / "2.jpg").write_bytes(b"hello")
+    source = ImageFolder(str(tmp_path))
+    assert len(source) == 2
+    assert source[0].image.shape == (4, 6, 3)
+    with pytest.raises(BrokenImageError, match=r"^cat/2\.jpg: not a PNG"):
+        source[1]
+
+
+def test_the_path_may_start_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paint(tmp_path / "photos" / "cat" / "1.png")
+    assert len(ImageFolder("~/photos")) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["1.png", "2.png"], "has 2 images but no class folders. Put the images of each class into a folder"),
+        (["notes.txt"], "neither class folders nor images"),
+        (["train/cat/1.png", "val/cat/1.png"], "holds train, val, which look like splits, not classes"),
+        (["cat/1.png", "dog/notes.txt"], "dog has no image: only 1 other files"),
+    ],
+)
+def test_folders_that_do_not_fit_say_what_to_do(tmp_path, files, message):
+    for name in files:
+        paint(tmp_path / name) if name.endswith("png") else None
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(SourceError, match=message):
+        len(ImageFolder(str(tmp_path)))
+
+
+def test_a_missing_folder_and_a_missing_class_say_so(tmp_path):
+    with pytest.raises(SourceError, match="there is no folder .*gone"):
+        len(ImageFolder(str(tmp_path / "gone")))
+    paint(tmp_path / "cat" / "1.png")
+    with pytest.raises(SourceError, match="only asks for dog, but .* has no such class folder. It has 1: cat"):
+        len(ImageFolder(str(tmp_path), only=("dog",)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"path": ""}, "needs path"), ({"path": "x", "only": ("a", "b", "a")}, "lists a more than once")],
+)
+def test_options_are_checked_without_the_disk(options, message):
+    with pytest.raises(ConfigError, match=message):
+        ImageFolder(**options)
+
+
+def test_fifty_thousand_files_are_scanned_quickly(tmp_path):
+    """A scan opens no file: empty files do, and the slowest part is making them."""
+    for label in range(5):
+        (tmp_path / f"class {label}").mkdir()
+        for number in range(400):
+            (tmp_path / f"class {label}" / f"{number}.jpg").touch()
+    source = ImageFolder(str(tmp_path))
+    assert len(source) == 2000
+    assert source.key(1999) == "class-4-99"
+    assert np.unique(source._images.labels).tolist() == [0, 1, 2, 3, 4]
