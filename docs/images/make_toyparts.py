@@ -16,7 +16,7 @@ from occbench.sources.toyparts import ToyParts
 
 _COLOURS: Final = ((230, 60, 60), (60, 110, 240), (250, 200, 40), (60, 190, 90), (190, 80, 220), (80, 210, 220))
 _IMAGES: Final = 6
-_SIZE_PX: Final = 68
+_SIZE_PX: Final = 64
 _GAP_PX: Final = 3
 _TITLE_PX: Final = 14
 

@@ -57,7 +57,7 @@ class Record:
         if not all(map(math.isfinite, numbers)) or numbers != sorted(numbers) or abs(self.value) > 100:
             raise DatasetError(
                 f"a record needs low <= value <= high in percentage points, "
-                f"found {self.low}, {self.value}, {self.high} for {self.arm} {self.group} {self.metric}: score it again."
+                f"found {self.low}, {self.value}, {self.high} for {self.arm} {self.group} {self.metric}."
             )
 
     @property

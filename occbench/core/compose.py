@@ -8,6 +8,7 @@ intermediate is 65,407, so 16 bits suffice. Alpha 0 returns ``x``, alpha 255 ret
 The two implementations are bit-equal; a test runs all 2**24 inputs through both.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,7 @@ class Workspace:
 
     def arrays(self, shape: tuple[int, ...]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
         """Return two uint16 arrays of ``shape``, valid until the next call."""
-        count = int(np.prod(shape))
+        count = math.prod(shape)
         if self._total.size < count:
             self._total, self._carry = np.empty(count, dtype=np.uint16), np.empty(count, dtype=np.uint16)
         return self._total[:count].reshape(shape), self._carry[:count].reshape(shape)

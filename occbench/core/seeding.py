@@ -14,6 +14,7 @@ Definition, version 1 (changing it means raising every occlusion family's versio
 """
 
 import hashlib
+import math
 from typing import Final
 
 import numpy as np
@@ -58,7 +59,7 @@ class Stream:
 
     def uniforms(self, *shape: int) -> NDArray[np.float64]:
         """Return float64 numbers in [0, 1): the upper 53 bits of a word, times 2**-53."""
-        count = int(np.prod(shape, dtype=np.int64)) if shape else 1
+        count = math.prod(shape)
         return ((self.words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(shape or (1,))
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:

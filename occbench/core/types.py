@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +12,6 @@ __all__ = ["CLEAN", "KEY_PATTERN", "Condition", "Example", "Overlay", "Sample", 
 
 #: What an image key or condition name may look like: safe as a file name, tar member and URL part.
 KEY_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
-
-_EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def slug(text: str) -> str:
@@ -60,7 +57,7 @@ class Condition:
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
-CLEAN: Final = Condition(name="clean", family="clean", group="clean", parameters=_EMPTY)
+CLEAN: Final = Condition(name="clean", family="clean", group="clean")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -159,7 +159,7 @@ class _ShardWriter:
             else:
                 parquet_file = shard.file("occluded", ".parquet")
                 schema = occluded_schema(self._source.classes, self._source.multi_label)
-                with parquet_writer(parquet_file, schema) as rows:
+                with parquet_writer(parquet_file, schema, jpeg=storage.occluded == "jpeg") as rows:
                     suffix = self._encoder.encoding.suffix
                     self._occluded = _ParquetRows(rows, suffix, variants_per_group(shard.recipe))
                     yield

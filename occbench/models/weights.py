@@ -89,7 +89,7 @@ def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ConfigError(f"{path} is not a readable safetensors file ({error}). Copy or download it again.") from error
+        raise ConfigError(f"{path} is not a readable safetensors file ({_first_line(error)}). Copy or download it again.") from error
 
 
 def _read_pickle(path: Path) -> object:
@@ -97,7 +97,7 @@ def _read_pickle(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise ConfigError(
-            f"{path} cannot be read as a checkpoint that holds only tensors ({str(error).splitlines()[0]}). "
+            f"{path} cannot be read as a checkpoint that holds only tensors ({_first_line(error)}). "
             "Code inside a checkpoint is never run; save the network's state_dict() alone and give that file."
         ) from error
 
@@ -120,6 +120,10 @@ def _unprefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _float32(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _shape(tensor: Tensor) -> str:

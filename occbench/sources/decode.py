@@ -7,6 +7,7 @@ How each kind of image becomes uint8 RGB:
 - 16-bit greyscale v becomes round(v / 257), so 65535 is white. 32-bit integer greyscale is read on the same scale.
 - Floating-point greyscale is read as intensities in [0, 1].
 - Palette, two-colour, CMYK, YCbCr and HSV images are converted by Pillow; of an animation, the first frame is taken.
+- Colour profiles are ignored, as the loaders behind published accuracies do.
 """
 
 import io

@@ -87,6 +87,8 @@ class ImageNet(Source):
         root = Path(self.path).expanduser()
         folders = folders_in(root)
         synsets = [name for name in folders if SYNSET_PATTERN.fullmatch(name)]
+        if synsets and self.labels_file:
+            raise SourceError(f"{root} has class folders, which give the labels. Leave labels_file empty.")
         if synsets:
             wanted = self._wanted(synsets, root)
             return files_by_class_folder(root, wanted, self._names(wanted))

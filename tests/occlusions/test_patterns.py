@@ -17,7 +17,7 @@ from occbench.core.types import KEY_PATTERN, Condition, Example
 from occbench.occlusions.banks.bank import load_bank
 from occbench.occlusions.patterns import Patterns
 
-SIZES = [(64, 64), (224, 224), (448, 448), (200, 260)]
+SIZES = [(64, 64), (224, 224), (448, 448), (260, 220)]
 CATEGORIES = ("ring", "bar", "wedge", "star", "blob", "cross", "drop", "fan", "disc", "block")
 
 

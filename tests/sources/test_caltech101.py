@@ -6,7 +6,18 @@ from PIL import Image
 from occbench.core.errors import ConfigError, SourceError
 from occbench.sources.caltech101 import CLASSES, Caltech101
 
-LAST_TEN = "tick trilobite umbrella watch water_lilly wheelchair wild_cat windsor_chair wrench yin_yang".split()
+LAST_TEN = [
+    "tick",
+    "trilobite",
+    "umbrella",
+    "watch",
+    "water_lilly",
+    "wheelchair",
+    "wild_cat",
+    "windsor_chair",
+    "wrench",
+    "yin_yang",
+]
 
 
 def make_tree(root, classes):
@@ -59,7 +70,7 @@ def test_a_subset_lists_what_is_there(tmp_path):
 
 def test_a_foreign_folder_would_shift_labels_and_is_refused(tmp_path):
     make_tree(tmp_path, ["ant", "bass", "kitchen"])
-    with pytest.raises(SourceError, match="folders that are not classes of Caltech-101: kitchen.*image_folder"):
+    with pytest.raises(SourceError, match=r"folders that are not classes of Caltech-101: kitchen.*image_folder"):
         len(Caltech101(str(tmp_path)))
 
 
@@ -72,7 +83,7 @@ def test_another_folder_is_refused(tmp_path):
 def test_two_copies_are_ambiguous(tmp_path):
     for copy in ("one", "two"):
         make_tree(tmp_path / copy / "101_ObjectCategories", ["ant"])
-    with pytest.raises(SourceError, match="in .*one and in .*two. Name one"):
+    with pytest.raises(SourceError, match=r"in .*one and in .*two. Name one"):
         len(Caltech101(str(tmp_path)))
 
 

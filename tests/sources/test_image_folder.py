@@ -1,6 +1,5 @@
 """A folder per class: order, names, keys and what is said about folders that do not fit."""
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -96,10 +95,10 @@ def test_folders_that_do_not_fit_say_what_to_do(tmp_path, files, message):
 
 
 def test_a_missing_folder_and_a_missing_class_say_so(tmp_path):
-    with pytest.raises(SourceError, match="there is no folder .*gone"):
+    with pytest.raises(SourceError, match=r"there is no folder .*gone"):
         len(ImageFolder(str(tmp_path / "gone")))
     paint(tmp_path / "cat" / "1.png")
-    with pytest.raises(SourceError, match="only asks for dog, but .* has no such class folder. It has 1: cat"):
+    with pytest.raises(SourceError, match=r"only asks for dog, but .* has no such class folder. It has 1: cat\."):
         len(ImageFolder(str(tmp_path), only=("dog",)))
 
 
@@ -112,13 +111,13 @@ def test_options_are_checked_without_the_disk(options, message):
         ImageFolder(**options)
 
 
-def test_fifty_thousand_files_are_scanned_quickly(tmp_path):
-    """A scan opens no file: empty files do, and the slowest part is making them."""
+def test_scanning_opens_no_image(tmp_path):
     for label in range(5):
         (tmp_path / f"class {label}").mkdir()
-        for number in range(400):
+        for number in range(20):
             (tmp_path / f"class {label}" / f"{number}.jpg").touch()
     source = ImageFolder(str(tmp_path))
-    assert len(source) == 2000
-    assert source.key(1999) == "class-4-99"
-    assert np.unique(source._images.labels).tolist() == [0, 1, 2, 3, 4]
+    assert len(source) == 100
+    assert source.key(99) == "class-4-9"
+    with pytest.raises(BrokenImageError, match="zero bytes"):
+        source[99]

@@ -30,7 +30,7 @@ __all__ = ["LISTING_NAME", "Occluder", "OccluderBank", "load_bank"]
 LISTING_NAME: Final = "bank.json"
 
 _FOLDERS: Final = {"occbench-30": Path(__file__).parent / "occbench30"}
-_SUBSETS: Final = {"occbench-3": ("occbench-30", ("umbrella2", "box1", "leaf3"))}
+_SUBSETS: Final = {"occbench-3": ("occbench-30", ("umbrella2", "mug1", "leaf2"))}
 _SELECTION: Final = re.compile(r"(?P<bank>.+)/(?P<looks>look\d+(\+look\d+)*)")
 _SUFFIXES: Final = (".png", ".webp")
 

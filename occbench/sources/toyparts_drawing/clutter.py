@@ -5,7 +5,7 @@ from typing import Final
 from occbench.core.seeding import Stream
 from occbench.sources.toyparts_drawing.classes import CLASSES
 from occbench.sources.toyparts_drawing.outlines import Layer, Outline, box, ellipse, limb, polygon, ring
-from occbench.sources.toyparts_drawing.pose import transformed
+from occbench.sources.toyparts_drawing.pose import strewn
 
 __all__ = ["clutter"]
 
@@ -18,12 +18,8 @@ def clutter(draw: Stream) -> tuple[Layer, ...]:
     shapes = [(Layer("", _plain_shape(draw)), draw.uniform(0.08, 0.35)) for _ in range(draw.integer(*_SHAPES))]
     parts = [(_loose_part(draw), draw.uniform(0.1, 0.25)) for _ in range(draw.integer(*_LOOSE_PARTS))]
     pieces = [*shapes, *parts]
-    layers: list[Layer] = []
-    for index in draw.permutation(len(pieces)):
-        layer, extent = pieces[int(index)]
-        turn = (draw.uniform(-1.0, 1.0), draw.uniform(-1.0, 1.0))
-        layers.extend(transformed([layer], extent, draw.uniforms(2), turn))
-    return tuple(layers)
+    shuffled = (pieces[index] for index in draw.permutation(len(pieces)))
+    return tuple(strewn(layer, extent, draw) for layer, extent in shuffled)
 
 
 def _plain_shape(draw: Stream) -> tuple[Outline, ...]:

@@ -1,11 +1,11 @@
 """Paint: colours and textures, none of which depends on the class, then light, blur and noise.
 
-Images are float32[S, S, 3] with values around 0..1 until ``developed`` makes them pixels. Textures live in image
+Images are float32[3, S, S] with values around 0..1 until ``developed`` makes them pixels. Textures live in image
 coordinates and noise grids have a fixed number of cells, so an image looks the same at every size.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -17,69 +17,81 @@ from occbench.sources.toyparts_drawing.raster import Coverage
 
 __all__ = ["Picture", "backdrop", "developed", "painted"]
 
-Picture = NDArray[np.float32]
+Picture: TypeAlias = NDArray[np.float32]
 
 # Objects are brighter than most backgrounds, so that a blacked-out part is gone rather than a black part of the same
 # telling shape.
 _DIM: Final = 0.5  # brightest background colour
 _BRIGHT: Final = 0.35  # darkest colour of an object's part
-_RELIEF: Final = 0.6  # largest difference between a texture's two colours
+_RELIEF: Final = 0.6  # a texture's second colour is up to half of this lighter or darker
+_SMALLEST_BLUR_PX: Final = 0.2  # a Gaussian narrower than this changes nothing
 
 
 def backdrop(draw: Stream, size_px: int) -> Picture:
     """Return a background: two colours along a direction, a soft colour cast, and grain."""
-    first, second = (_DIM * draw.uniforms(2, 3)).astype(np.float32)
     axis = _axis(size_px)
+    first, second = (_colour(_DIM * draw.uniforms(3)) for _ in range(2))
     slope = _slope(draw, axis, axis) * np.float32(draw.uniform(0.2, 1.0))
-    cast = _stretched((draw.uniforms(5, 5, 3) - 0.5) * draw.uniform(0.0, 0.3), size_px, size_px)
-    grain = _stretched((draw.uniforms(28, 28) - 0.5) * draw.uniform(0.0, 0.15), size_px, size_px)[..., None]
-    picture = first + (second - first) * slope[..., None] + cast + grain
-    return np.asarray(np.clip(picture, 0.0, 1.0, out=picture))
+    cast = (draw.uniforms(3, 5, 5) - 0.5) * draw.uniform(0.0, 0.3)
+    grain = (draw.uniforms(28, 28) - 0.5) * draw.uniform(0.0, 0.15)
+    picture = np.stack([_stretched(plane, size_px, size_px) for plane in cast])
+    picture += _stretched(grain, size_px, size_px) + first
+    picture += (second - first) * slope
+    return np.asarray(np.clip(picture, 0, 1, out=picture))
 
 
 def painted(picture: Picture, layers: Sequence[Layer], coverages: Sequence[Coverage], draw: Stream) -> Picture:
     """Return ``picture`` with every layer blended in, each in its own colours and texture."""
     behind, picture = picture, picture.copy()
-    palette = _object_colour(picture, draw)
+    candidates = _bright(draw.uniforms(3, 3))
+    palette = candidates[candidates.sum(axis=1).argmax()]
     spread = draw.uniform(0.1, 0.6)  # how far the parts' colours are from one another
-    axis = _axis(len(picture))
+    axis = _axis(picture.shape[1])
     for layer, coverage in zip(layers, coverages, strict=True):
         own, tone, kind = draw.uniforms(3), draw.uniforms(3), draw.integer(0, 5)
-        own = _BRIGHT + (1.0 - _BRIGHT) * own if layer.part else own
+        own = _bright(own) if layer.part else own
         base = palette + (own - palette) * spread if layer.part and not layer.mark else own
         rows, columns = coverage.box
-        texture = _texture(kind, draw, axis[rows], axis[columns])
-        colour = base.astype(np.float32) + (_RELIEF * (tone - 0.5)).astype(np.float32) * texture[..., None]
-        np.clip(colour, 0.0, 1.0, out=colour)
-        share = coverage.share[..., None] * np.float32(1 / 255)
-        picture[coverage.box] += share * (colour - behind[coverage.box])
+        area = (slice(None), rows, columns)
+        colour = _colour(_RELIEF * (tone - 0.5)) * _texture(kind, draw, axis[rows], axis[columns])
+        colour += _colour(base)
+        np.clip(colour, 0, 1, out=colour)
+        colour -= behind[area]
+        colour *= coverage.share * np.float32(1 / 255)
+        picture[area] += colour
     return picture
 
 
 def developed(picture: Picture, edges: NDArray[np.uint8], draw: Stream) -> NDArray[np.uint8]:
     """Return pixels, uint8[S, S, 3]: edges darkened, light from one side, slight blur, grey noise."""
-    size_px, axis = len(picture), _axis(len(picture))
-    shade = 1.0 - draw.uniform(0.0, 0.7) * (edges.astype(np.float32)[..., None] / 255)
-    light = draw.uniform(0.75, 1.1) + draw.uniform(0.0, 0.35) * (_slope(draw, axis, axis)[..., None] - 0.5)
-    picture = picture * (shade * light).astype(np.float32)
+    size_px = picture.shape[1]
+    axis = _axis(size_px)
+    light = 1 - edges * np.float32(draw.uniform(0.0, 0.7) / 255)
+    brightness, relief = np.float32(draw.uniform(0.75, 1.1)), np.float32(draw.uniform(0.0, 0.35))
+    light *= brightness + relief * (_slope(draw, axis, axis) - np.float32(0.5))
+    picture = picture * light
     sigma = draw.uniform(0.0, 0.008) * size_px
-    if sigma > 0.2:
-        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma))
-    noise = ((draw.uniforms(size_px, size_px) - 0.5) * draw.uniform(0.0, 0.08)).astype(np.float32)
-    return np.asarray(np.clip(np.rint((picture + noise[..., None]) * 255), 0, 255), dtype=np.uint8)
+    if sigma > _SMALLEST_BLUR_PX:
+        picture = np.stack([cv2.GaussianBlur(plane, (0, 0), sigma) for plane in picture])
+    picture += ((draw.uniforms(size_px, size_px) - 0.5) * draw.uniform(0.0, 0.08)).astype(np.float32)
+    picture *= 255
+    np.clip(np.rint(picture, out=picture), 0, 255, out=picture)
+    return np.asarray(cv2.merge([plane.astype(np.uint8) for plane in picture]), dtype=np.uint8)
 
 
-def _object_colour(picture: Picture, draw: Stream) -> NDArray[np.float64]:
-    """Return the colour, of four drawn, that is farthest from the background's mean."""
-    colours = _BRIGHT + (1.0 - _BRIGHT) * draw.uniforms(4, 3)
-    distance = np.abs(colours - picture.mean(axis=(0, 1), dtype=np.float64)).sum(axis=1)
-    return np.asarray(colours[int(distance.argmax())])
+def _bright(uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _BRIGHT + (1.0 - _BRIGHT) * uniforms
+
+
+def _colour(channels: NDArray[np.float64]) -> Picture:
+    """Return a colour as float32[3, 1, 1], which spreads over an image."""
+    return channels.astype(np.float32)[:, None, None]
 
 
 def _texture(kind: int, draw: Stream, rows: Picture, columns: Picture) -> Picture:
     """Return float32[h, w] in 0..1 at these image coordinates: plain, a gradient, stripes, dots or blotches."""
     cells, size = np.float32(draw.uniform(7.0, 16.0)), np.float32(draw.uniform(0.25, 0.45))
-    if kind == 0 or not rows.size:
+    if kind == 0:
         return np.zeros((len(rows), len(columns)), dtype=np.float32)
     if kind == 1:
         return _slope(draw, rows, columns)

@@ -3,15 +3,19 @@
 Image coordinates run from 0 to 1 from the left and the top edge, whatever the image's size in pixels.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
 from occbench.core.seeding import Stream
 from occbench.sources.toyparts_drawing.outlines import Contour, Layer
 
-__all__ = ["posed", "transformed"]
+__all__ = ["posed", "strewn"]
+
+_MARGIN: Final = 0.02  # between an object and the frame
 
 
 def posed(layers: Sequence[Layer], draw: Stream) -> tuple[Layer, ...]:
@@ -25,27 +29,34 @@ def posed(layers: Sequence[Layer], draw: Stream) -> tuple[Layer, ...]:
     extent, place = draw.uniform(0.55, 0.95), draw.uniforms(2)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     matrix = np.array([[mirror * stretch, 0.0], [0.0, 1.0]]) @ turn
-    return _framed(layers, matrix, extent, place, margin=0.02)
+    points, size = _scaled(layers, matrix, extent)
+    return _moved(layers, points + _MARGIN + (1.0 - 2 * _MARGIN - size) * place)
 
 
-def transformed(layers: Sequence[Layer], extent: float, place: Contour, turn: tuple[float, float]) -> tuple[Layer, ...]:
-    """Return clutter in image coordinates: longer side ``extent``, turned towards ``turn``, anywhere in the frame."""
+def strewn(layer: Layer, extent: float, draw: Stream) -> Layer:
+    """Return clutter in image coordinates: longer side ``extent``, turned anyhow, its centre anywhere in the frame."""
+    turn, place = (draw.uniform(-1.0, 1.0), draw.uniform(-1.0, 1.0)), draw.uniforms(2)
     length = max(float(np.hypot(*turn)), 1e-6)
     cosine, sine = turn[0] / length, turn[1] / length
-    return _framed(layers, np.array([[cosine, sine], [-sine, cosine]]), extent, place, margin=-extent / 2)
+    points, size = _scaled([layer], np.array([[cosine, sine], [-sine, cosine]]), extent)
+    return _moved([layer], points + place - size / 2)[0]
 
 
-def _framed(
-    layers: Sequence[Layer], matrix: Contour, extent: float, place: Contour, margin: float
-) -> tuple[Layer, ...]:
-    contours = [contour for layer in layers for outline in layer.outlines for contour in outline]
-    points = np.concatenate(contours) @ matrix
-    low, high = points.min(axis=0), points.max(axis=0)
-    size = (high - low) * (extent / (high - low).max())
-    origin = margin + (1.0 - 2.0 * margin - size) * place
-    points = (points - low) * (extent / (high - low).max()) + origin
-    moved = iter(np.split(points, np.cumsum([len(contour) for contour in contours])[:-1]))
+def _scaled(layers: Sequence[Layer], matrix: Contour, extent: float) -> tuple[Contour, Contour]:
+    """Return all points, transformed, their longer side ``extent``, from (0, 0) on; and their width and height."""
+    points = np.concatenate([contour for layer in layers for outline in layer.outlines for contour in outline]) @ matrix
+    points -= points.min(axis=0)
+    size = points.max(axis=0)
+    scale = extent / size.max()
+    return points * scale, size * scale
+
+
+def _moved(layers: Sequence[Layer], points: Contour) -> tuple[Layer, ...]:
+    """Return the layers with their points, in order, replaced by ``points``."""
+    lengths = [len(contour) for layer in layers for outline in layer.outlines for contour in outline]
+    ends = itertools.accumulate(lengths, initial=0)
+    contours = (points[start:end] for start, end in itertools.pairwise(ends))
     return tuple(
-        replace(layer, outlines=tuple(tuple(next(moved) for _ in outline) for outline in layer.outlines))
+        replace(layer, outlines=tuple(tuple(next(contours) for _ in outline) for outline in layer.outlines))
         for layer in layers
     )

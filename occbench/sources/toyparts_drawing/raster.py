@@ -5,6 +5,7 @@ up to at most one: colours blend without seams, and part masks cannot overlap. C
 pixel before OpenCV fills them with integers, so the last bit of a cosine does not reach the image.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -40,7 +41,12 @@ class LabelMap:
     __slots__ = ("_boxes", "_factor", "_labels", "_size")
 
     def __init__(self, layers: Sequence[Layer], size_px: int) -> None:
-        """Draw up to 255 layers, given in image coordinates, on a square of ``size_px`` pixels."""
+        """Draw up to 255 layers on a square of ``size_px`` pixels.
+
+        Args:
+            layers: in image coordinates, each at least partly inside the frame.
+            size_px: side of the image.
+        """
         self._size = size_px
         self._factor = 4 if size_px <= 128 else 2
         fine = size_px * self._factor
@@ -50,8 +56,6 @@ class LabelMap:
     def coverage(self, index: int) -> Coverage:
         """Return the visible share of layer ``index``."""
         x0, y0, x1, y1 = self._boxes[index]
-        if x1 <= x0 or y1 <= y0:
-            return Coverage((slice(0, 0), slice(0, 0)), np.zeros((0, 0), dtype=np.uint8))
         step = self._factor
         fine = cv2.inRange(self._labels[y0 * step : y1 * step, x0 * step : x1 * step], index + 1, index + 1)
         share = cv2.resize(fine, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
@@ -69,9 +73,12 @@ class LabelMap:
         contours = [contour for outline in layer.outlines for contour in outline]
         # a pixel's centre has whole coordinates in OpenCV, its edges half ones
         points = np.rint((np.concatenate(contours) * fine - 0.5) * (1 << _SHIFT)).astype(np.int32)
-        pieces = iter(np.split(points, np.cumsum([len(contour) for contour in contours])[:-1]))
+        first = 0
         for outline in layer.outlines:
-            cv2.fillPoly(self._labels, [next(pieces) for _ in outline], label, shift=_SHIFT)
+            ends = list(itertools.accumulate(map(len, outline), initial=first))
+            pieces = [points[start:end] for start, end in itertools.pairwise(ends)]
+            cv2.fillPoly(self._labels, pieces, label, shift=_SHIFT)
+            first = ends[-1]
         x0, y0 = np.clip((points.min(axis=0) >> _SHIFT) // self._factor - 1, 0, self._size)
         x1, y1 = np.clip((points.max(axis=0) >> _SHIFT) // self._factor + 2, 0, self._size)
         return int(x0), int(y0), int(x1), int(y1)
@@ -85,10 +92,15 @@ def part_masks(
     A pixel is the object's when its parts cover at least half of it, and goes to the part that covers most of it.
     """
     names = sorted({layer.part for layer in layers if layer.part})
-    shares = np.zeros((len(names), size_px, size_px), dtype=np.uint16)
+    shares = {name: np.zeros((size_px, size_px), dtype=np.uint16) for name in names}
     for layer, coverage in zip(layers, coverages, strict=True):
         if layer.part:
-            shares[(names.index(layer.part), *coverage.box)] += coverage.share
-    object_mask = shares.sum(axis=0, dtype=np.uint16) >= 128
-    owner = shares.argmax(axis=0)
-    return object_mask, {name: object_mask & (owner == row) for row, name in enumerate(names)}
+            shares[layer.part][coverage.box] += coverage.share
+    total, most = (np.zeros((size_px, size_px), dtype=np.uint16) for _ in range(2))
+    owner = np.zeros((size_px, size_px), dtype=np.uint8)
+    for number, name in enumerate(names):
+        owner[shares[name] > most] = number
+        np.maximum(most, shares[name], out=most)
+        total += shares[name]
+    object_mask = total >= 128
+    return object_mask, {name: object_mask & (owner == number) for number, name in enumerate(names)}

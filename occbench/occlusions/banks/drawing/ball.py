@@ -33,11 +33,7 @@ def _ball(canvas: Canvas) -> tuple[Plane, Normal]:
 def _panels() -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], int]:
     """Return the 32 face centres of the truncated icosahedron over their distance, pentagons (12) first."""
     vertices = np.asarray(
-        [
-            np.roll([0, a, b * _GOLDEN], shift)
-            for shift in range(3)
-            for a, b in itertools.product((-1.0, 1.0), repeat=2)
-        ]
+        [np.roll([0, a, b * _GOLDEN], shift) for shift in range(3) for a, b in itertools.product((-1.0, 1.0), repeat=2)]
     )
     gaps = np.linalg.norm(vertices[:, None] - vertices[None], axis=2)
     near = np.abs(gaps - 2) < 1e-6
@@ -99,19 +95,27 @@ def tennis_ball(canvas: Canvas) -> None:
     canvas.paint(shaded, cover(distance + 6 * (1 - fuzz) + 5 * hair - 4, 5.0))
 
 
+def _unrolled(normal: Normal) -> tuple[Plane, Plane]:
+    """Return plane coordinates that crowd towards the rim as the ball's surface does."""
+    angle = np.arccos(np.clip(normal[2], 0, 1))
+    stretch = _RADIUS * angle / np.maximum(np.sin(angle), 1e-3)
+    u, v = normal[0] * stretch, normal[1] * stretch
+    return 0.8 * u + 0.6 * v, 0.8 * v - 0.6 * u
+
+
 def basketball(canvas: Canvas) -> None:
     """Draw a pebbled orange basketball with black ribs."""
     distance, normal = _ball(canvas)
-    px, py, pz = _turned(normal, 0.30, -0.45)
+    px, py, _ = _turned(normal, 0.30, -0.45)
     bow = np.hypot(np.abs(px) - 1.22, py * 0.95) - 0.72
     ribs = np.minimum(np.minimum(np.abs(px), np.abs(py)), np.abs(bow)) * _RADIUS
     rib = smoothstep(5.2, 3.2, ribs)
-    pebble = smoothstep(0.45, 0.8, fractal(canvas.stream("pebble"), px * 190 + 300, (py + 0.3 * pz) * 190, 5.0, 2))
+    pebble = smoothstep(0.35, 0.75, fractal(canvas.stream("pebble"), *_unrolled(normal), 5.2, 2))
     worn = fractal(canvas.stream("worn"), canvas.x, canvas.y, 70, 4)
     colour = mix((0.80, 0.36, 0.12), (0.92, 0.50, 0.20), worn)
     colour = mix(colour, (0.55, 0.22, 0.07), 0.5 * (1 - pebble))
     colour = mix(colour, (0.07, 0.06, 0.06), rib)
-    relief = bump(normal, 1.6 * pebble * (1 - rib) - 3.0 * smoothstep(8, 3, ribs))
+    relief = bump(normal, 1.2 * pebble * (1 - rib) - 3.0 * smoothstep(8, 3, ribs))
     grit = 0.97 + 0.06 * speckle(canvas.stream("grit"), canvas.x.shape)
     shaded = lit(colour, relief, ambient=0.30, gloss=0.28, shininess=18) * grit[..., None]
     canvas.paint(shaded, cover(distance, 2.0))

@@ -46,8 +46,19 @@ def _paper(canvas: Canvas, solid: Revolved, colour: Plane | Colour, span: tuple[
 
 def wine_bottle(canvas: Canvas) -> None:
     """Draw a green wine bottle with foil, a cream label and reflections, slightly translucent."""
-    x, y = rotate(canvas.x, canvas.y, 0)
-    knots = ((-188, 17), (-150, 19), (-92, 20), (-66, 26), (-34, 52), (-4, 62), (40, 63), (120, 63), (172, 62), (186, 56))
+    x, y = (canvas.x - 200) / 1.24, canvas.y - 200
+    knots = (
+        (-188, 17),
+        (-150, 19),
+        (-92, 20),
+        (-66, 26),
+        (-34, 52),
+        (-4, 62),
+        (40, 63),
+        (120, 63),
+        (172, 62),
+        (186, 56),
+    )
     solid = _solid(x, y, knots)
     rim = np.abs(np.sin(solid.angle))
     swirl = fractal(canvas.stream("glass"), solid.angle * 50 + solid.level * 0.2, solid.level, 40, 4)
@@ -77,7 +88,7 @@ def wine_bottle(canvas: Canvas) -> None:
 
 def cola_bottle(canvas: Canvas) -> None:
     """Draw a waisted clear plastic bottle of cola with a red label and cap, bubbles and ribs."""
-    x, y = rotate(canvas.x, canvas.y, 0)
+    x, y = (canvas.x - 200) / 1.16, canvas.y - 200
     knots = (
         (-170, 19), (-152, 20), (-146, 24), (-140, 20), (-122, 24), (-84, 52), (-52, 62), (-40, 58),
         (0, 55), (50, 55), (62, 60), (96, 64), (140, 62), (170, 55), (188, 46),
@@ -103,7 +114,11 @@ def cola_bottle(canvas: Canvas) -> None:
     red = np.asarray((0.80, 0.06, 0.09), dtype=np.float32) * np.ones((*x.shape, 3), dtype=np.float32)
     wave = np.abs(solid.level - 6 + 15 * np.sin(solid.angle * 2.2 + 0.4)) - 9 - 3 * np.sin(solid.angle * 3)
     dots = circle((solid.angle - 0.35) * 55, solid.level + 28, 7)
-    red = mix(red, (0.97, 0.95, 0.93), np.maximum(cover(wave), np.maximum(cover(dots), smoothstep(2.5, 1.5, np.abs(np.abs(solid.level - 4) - 44)))))
+    red = mix(
+        red,
+        (0.97, 0.95, 0.93),
+        np.maximum(cover(wave), np.maximum(cover(dots), smoothstep(2.5, 1.5, np.abs(np.abs(solid.level - 4) - 44)))),
+    )
     _paper(canvas, solid, red, (-47, 55), 2.0)
     canvas.paint((1, 1, 1), 0.30 * _reflections(solid, -0.8, 0.95) * cover(np.abs(solid.level - 4) - 50))
     cap = _solid(x, y, ((-192, 22), (-186, 24), (-170, 24), (-157, 24)))
@@ -127,7 +142,9 @@ def ketchup_bottle(canvas: Canvas) -> None:
     colour = mix((0.68, 0.05, 0.03), (0.86, 0.13, 0.07), smear)
     glow = _reflections(solid, -0.8, 1.0) * smoothstep(-90, -60, solid.level) * smoothstep(188, 165, solid.level)
     normal = turn(bump(solid.normal, smear * 3), 24)
-    canvas.paint(lit(colour, normal, ambient=0.36, gloss=0.55, shininess=24) + (0.30 * glow)[..., None], cover(solid.distance))
+    canvas.paint(
+        lit(colour, normal, ambient=0.36, gloss=0.55, shininess=24) + (0.30 * glow)[..., None], cover(solid.distance)
+    )
     u, v = solid.angle * 70, solid.level
     paper = mix((0.97, 0.95, 0.88), (0.90, 0.80, 0.45), smoothstep(44, 48, np.abs(v - 50)))
     tomato = np.hypot(u / 1.12, v - 40) - 25

@@ -5,7 +5,7 @@ import numpy as np
 from occbench.occlusions.banks.drawing.canvas import Canvas
 from occbench.occlusions.banks.drawing.planes import Normal, Plane, mix, scale, smoothstep
 from occbench.occlusions.banks.drawing.shading import bump, inflate, lit
-from occbench.occlusions.banks.drawing.shapes import cover, curve, polygon
+from occbench.occlusions.banks.drawing.shapes import cover
 from occbench.occlusions.banks.drawing.textures import fractal, speckle, value_noise, weave
 
 __all__ = ["gingham_towel", "satin_drape", "striped_blanket"]
@@ -26,18 +26,27 @@ def gingham_towel(canvas: Canvas) -> None:
     down = np.clip((y - 14) / 370, 0, 1.1)
     spread = 26 + 162 * down**0.75
     share = x / spread
-    fan = share * 9.5 + 0.9 * np.sin(down * 3.0 + share * 2) + 2.2 * (fractal(canvas.stream("fan"), share * 60, y, 90, 2) - 0.5)
+    fan = (
+        share * 9.5
+        + 0.9 * np.sin(down * 3.0 + share * 2)
+        + 2.2 * (fractal(canvas.stream("fan"), share * 60, y, 90, 2) - 0.5)
+    )
     depth = 3 + 15 * down
     height = depth * (np.sin(fan) + 0.45 * np.sin(2.1 * fan + 1.3)) + 3 * np.sin(y / 40 + 2 * share)
     hem = 362 + 9 * np.sin(fan) + 26 * (1 - share**2) - 18
     edge = np.maximum((np.abs(share) - 1) * spread * 0.9 + 3 * np.sin(y / 33), y - hem)
-    edge = np.maximum(edge, 16 - y + 7 * np.sin(fan * 1.0))
+    edge = np.maximum(edge, 20 - y + 2 * np.sin(fan))
     u = share * 250 + 0.9 * height
     v = (y - 14) * 1.05 + 0.4 * height - 30 * share**2
     red_u, red_v = ((np.floor(u / 25) % 2) == 0) * 1.0, ((np.floor(v / 25) % 2) == 0) * 1.0
     thread = weave(u, v, 2.4)
-    slub = value_noise(canvas.stream("slub"), u, v * 0.1, 2.5) * 0.5 + value_noise(canvas.stream("slub2"), u * 0.1, v, 2.5) * 0.5
-    colour = mix((0.95, 0.93, 0.89), (0.78, 0.08, 0.10), 0.5 * red_u + 0.5 * red_v - 0.10 * (slub - 0.5) * (red_u + red_v))
+    slub = (
+        value_noise(canvas.stream("slub"), u, v * 0.1, 2.5) * 0.5
+        + value_noise(canvas.stream("slub2"), u * 0.1, v, 2.5) * 0.5
+    )
+    colour = mix(
+        (0.95, 0.93, 0.89), (0.78, 0.08, 0.10), 0.5 * red_u + 0.5 * red_v - 0.10 * (slub - 0.5) * (red_u + red_v)
+    )
     border = smoothstep(3, 1, np.abs(edge + 9))
     colour = scale(colour, (0.88 + 0.16 * thread) * (0.94 + 0.12 * slub) * (1 - 0.2 * border))
     normal = bump(_flat(x), height + 0.25 * thread, 0.95)
@@ -49,28 +58,44 @@ def gingham_towel(canvas: Canvas) -> None:
 
 
 def satin_drape(canvas: Canvas) -> None:
-    """Draw a heap of shiny blue satin in broad swinging folds with a loose outline."""
-    x, y = canvas.x, canvas.y
-    outline = (
-        (30, 96), (78, 40), (150, 30), (214, 14), (290, 26), (352, 60), (386, 118), (372, 186), (390, 254), (362, 322),
-        (304, 352), (262, 388), (190, 370), (136, 384), (84, 352), (26, 326), (36, 250), (12, 190),
-    )  # fmt: skip
-    edge = polygon(x.shape, curve(outline, closed=True))
-    warp_x = fractal(canvas.stream("warp x"), x, y, 170, 2)
-    warp_y = fractal(canvas.stream("warp y"), x, y, 170, 2)
-    sweep = (x * 0.50 + y * 0.86) + 150 * warp_x
-    swing = np.hypot(x - 60, y + 130) + 120 * warp_y
-    broad = np.sin(sweep / 19) * (0.5 + 0.5 * warp_y) + 0.8 * np.sin(swing / 24 + 3 * warp_x)
-    ridge = 1 - np.abs(2 * fractal(canvas.stream("ridge"), x + 90 * warp_y, y - 90 * warp_x, 85, 2) - 1)
-    height = 15 * broad + 46 * ridge**3
-    normal = bump(inflate(edge, 22, 3.0), height, 0.8)
-    thread = speckle(canvas.stream("thread"), x.shape)
-    fine = fractal(canvas.stream("fine"), sweep * 0.2, swing, 5, 3)
-    colour = scale(mix((0.06, 0.16, 0.50), (0.16, 0.34, 0.76), fine), 0.96 + 0.08 * thread)
-    shaded = scale(lit(colour, normal, ambient=0.30, gloss=0.62, shininess=9), _occluded(height, -20, 30))
-    grazing = np.clip(1 - normal[2], 0, 1) ** 2
-    shaded = shaded + scale((0.30, 0.42, 0.75), 0.35 * grazing)
-    stitch = smoothstep(1.5, 0.6, np.abs(edge + 7))
+    """Draw blue satin pinned up at two corners: swags of curved folds in the middle, a tail falling at each side."""
+    for index, side in enumerate((-1.0, 1.0)):
+        _tail(canvas, f"tail{index}", (canvas.x - 200) * side)
+    x, y = canvas.x - 200, canvas.y
+    warp = fractal(canvas.stream("warp"), x, y, 130, 2) - 0.5
+    bow = 0.16 + np.clip(1 - (x / 182) ** 2, 0, 1)
+    drop = (y - 20 + 22 * warp) / bow
+    fold = 0.062 * drop + 2.6 * warp + 0.35 * np.sin(x / 45)
+    pull = smoothstep(0.12, 0.7, bow)
+    crest = 1 - np.abs(np.sin(fold)) ** 0.8
+    height = (6 + 13 * pull) * (1 - crest) + 4 * pull * np.sin(2.3 * fold + x / 50)
+    edge = np.maximum(
+        np.maximum(np.abs(x) - 184, (drop - 250) * np.minimum(bow, 1)), 26 + 5 * np.cos(x / 30) - y - 16 * (bow - 0.16)
+    )
+    _satin(canvas, "swag", edge, height, drop)
+
+
+def _tail(canvas: Canvas, name: str, x: Plane) -> None:
+    """Draw one hanging end of the satin; ``x`` grows outwards from the middle."""
+    y = canvas.y
+    wide = 20 + 62 * smoothstep(20, 320, y)
+    share = (x - 150) / wide
+    fold = share * 7 + 0.5 * np.sin(y / 60) + 1.6 * fractal(canvas.stream(f"{name} fold"), x, y, 110, 2)
+    hem = 340 + 42 * np.clip(share, -1, 1) + 7 * np.sin(fold)
+    edge = np.maximum(np.maximum((np.abs(share) - 1) * wide, x - 190 - 3 * np.sin(y / 31)), np.maximum(y - hem, 22 - y))
+    _satin(canvas, name, edge, (6 + y / 30) * np.sin(fold), share * 60)
+
+
+def _satin(canvas: Canvas, name: str, edge: Plane, height: Plane, across: Plane) -> None:
+    """Put a piece of satin on the canvas: deep blue, with broad highlights along its folds and a stitched hem."""
+    normal = bump(inflate(edge, 5, 1.5), height, 1.0)
+    fine = fractal(canvas.stream(f"{name} fine"), across * 2, canvas.x * 0.1, 4, 3)
+    colour = scale(
+        mix((0.07, 0.17, 0.50), (0.14, 0.30, 0.70), fine), 0.96 + 0.08 * speckle(canvas.stream(name), edge.shape)
+    )
+    shaded = scale(lit(colour, normal, ambient=0.30, gloss=0.50, shininess=8), _occluded(height, -12, 12))
+    stitch = smoothstep(1.5, 0.6, np.abs(edge + 8))
+    canvas.shadow(cover(edge), (4, 9), 8, 0.5)
     canvas.paint(scale(shaded, 1 - 0.30 * stitch), cover(edge, 2.4))
 
 

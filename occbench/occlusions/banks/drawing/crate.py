@@ -27,12 +27,14 @@ class _Face:
     light: float
 
 
-def _project(size: tuple[float, float, float], yaw: float, pitch: float) -> dict[tuple[int, int, int], tuple[float, float]]:
+def _project(
+    size: tuple[float, float, float], yaw: float, pitch: float
+) -> dict[tuple[int, int, int], tuple[float, float]]:
     """Return the screen place of every corner (signs along width, height, depth), in perspective, before fitting."""
     places = {}
     for corner in ((a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)):
         x, y, z = (0.5 * side * sign for side, sign in zip(size, corner, strict=True))
-        x, z = math.cos(yaw) * x + math.sin(yaw) * z, math.cos(yaw) * z - math.sin(yaw) * x
+        x, z = math.cos(yaw) * x - math.sin(yaw) * z, math.cos(yaw) * z + math.sin(yaw) * x
         y, z = math.cos(pitch) * y + math.sin(pitch) * z, math.cos(pitch) * z - math.sin(pitch) * y
         reach = 5.5 / (5.5 - z)
         places[corner] = (x * reach, y * reach)
@@ -94,7 +96,9 @@ def cardboard_box(canvas: Canvas) -> None:
             colour = mix(colour, (0.20, 0.13, 0.08), 0.85 * _arrows(u - 0.28, v - 0.62))
         if index == 1:
             colour = _label(colour, u - 0.80, v - 0.56, canvas)
-            ink = cover(box(u - 0.27, v - 0.30, (0.16, 0.035)), 0.01) + cover(box(u - 0.22, v - 0.40, (0.11, 0.018)), 0.01)
+            ink = cover(box(u - 0.27, v - 0.30, (0.16, 0.035)), 0.01) + cover(
+                box(u - 0.22, v - 0.40, (0.11, 0.018)), 0.01
+            )
             colour = mix(colour, (0.20, 0.13, 0.08), 0.75 * ink)
         dent = fractal(canvas.stream(f"dent{index}"), u * 400, v * 400, 130, 2)
         canvas.paint(scale(colour, _light(face) * (0.86 + 0.28 * dent)), face.mask)
@@ -104,7 +108,6 @@ def _arrows(u: Plane, v: Plane) -> Plane:
     """Return two upward arrows over a bar."""
     ink = box(u, v - 0.15, (0.13, 0.012))
     for side in (-0.065, 0.065):
-        head = np.maximum(np.abs(u - side) * 0.85 + (v + 0.04) * -0.55, v + 0.02)
         head = np.maximum(np.abs(u - side) - (v + 0.12) * 0.62, v + 0.03)
         ink = np.minimum(ink, np.minimum(head, box(u - side, v - 0.04, (0.017, 0.08))))
     return cover(ink, 0.012)
@@ -139,7 +142,9 @@ def wooden_crate(canvas: Canvas) -> None:
         rim = np.minimum(side, ends)
         bars = rim if index == 0 else np.minimum(rim, brace)
         colour = scale(colour, 1 - 0.62 * smoothstep(0.07, 0.0, bars))
-        trim = grain(canvas.stream(f"frame{index}"), np.where(side < ends, v, u) * 420, np.where(side < ends, u, v) * 420, 9)
+        trim = grain(
+            canvas.stream(f"frame{index}"), np.where(side < ends, v, u) * 420, np.where(side < ends, u, v) * 420, 9
+        )
         if index:
             lean = grain(canvas.stream(f"brace{index}"), (u - v) * 300, (u + v) * 300, 9)
             trim = np.where(rim > 0, lean, trim)
@@ -151,7 +156,9 @@ def wooden_crate(canvas: Canvas) -> None:
             for nail_v in (frame / 2, face.height / 2, face.height - frame / 2):
                 nail = circle(u - nail_u, v - nail_v, 0.019)
                 colour = mix(colour, (0.16, 0.14, 0.13), cover(nail, 0.012))
-                colour = mix(colour, (0.7, 0.7, 0.7), cover(circle(u - nail_u + 0.006, v - nail_v + 0.006, 0.007), 0.01))
+                colour = mix(
+                    colour, (0.7, 0.7, 0.7), cover(circle(u - nail_u + 0.006, v - nail_v + 0.006, 0.007), 0.01)
+                )
         canvas.paint(scale(colour, _light(face) * 1.02), face.mask)
 
 
@@ -184,7 +191,10 @@ def gift_box(canvas: Canvas) -> None:
     )
     for points in (*tails, *loops):
         _ribbon(canvas, points)
-    for hollow in (((176, 92), (138, 50), (100, 36), (92, 56), (112, 84)), ((224, 90), (254, 44), (298, 28), (310, 46), (288, 80))):
+    for hollow in (
+        ((176, 92), (138, 50), (100, 36), (92, 56), (112, 84)),
+        ((224, 90), (254, 44), (298, 28), (310, 46), (288, 80)),
+    ):
         shape = polygon(canvas.x.shape, curve(hollow, closed=True))
         canvas.paint((0.44, 0.27, 0.05), 0.85 * cover(shape, 9))
     knot = box(canvas.x - 199, canvas.y - 107, (22, 19), 13)

@@ -25,7 +25,7 @@ def toothed_leaf(canvas: Canvas) -> None:
     x, y = rotate(canvas.x, canvas.y, -42, (206, 196))
     across = y - 0.0011 * x * x + 22
     t = np.clip((x + 205) / 395, 0, 1)
-    half = 118 * np.sin(math.pi * t**0.78) ** 0.86 * (1 - 0.18 * t)
+    half = 118 * np.maximum(np.sin(math.pi * t**0.78), 0) ** 0.86 * (1 - 0.18 * t)
     side = np.abs(across)
     lean = x - 0.62 * side + 400
     spacing = 33.0
@@ -47,8 +47,8 @@ def toothed_leaf(canvas: Canvas) -> None:
     colour = mix(colour, (0.50, 0.42, 0.12), 0.7 * smoothstep(0.64, 0.72, blotch) * smoothstep(0.55, 0.95, reach))
     puff = 7.0 * smoothstep(0, 14, vein) * (1 - 0.4 * reach) + 9 * smoothstep(0, 40, side) - 2 * main
     fold = -0.0022 * across * np.abs(across) + 8 * np.sin(x / 60 + 0.4) * reach
-    normal = bump(_flat(x), puff + fold + 0.9 * net + 2 * blotch, 0.85)
-    stalk = stroke(x.shape, curve(((48, 346), (34, 362), (16, 388))), 4.2)
+    normal = bump(_flat(x), puff + fold + 0.35 * net + 2 * blotch, 0.85)
+    stalk = stroke(x.shape, curve(((84, 338), (60, 356), (38, 370), (16, 390))), 4.2)
     canvas.paint(lit((0.46, 0.58, 0.24), inflate(stalk, 4.2)), cover(stalk))
     canvas.paint(lit(colour, normal, ambient=0.40, gloss=0.20, shininess=22), cover(edge, 2.2))
 
@@ -93,9 +93,11 @@ def maple_leaf(canvas: Canvas) -> None:
     colour = mix(colour, (0.40, 0.04, 0.04), 0.6 * smoothstep(0.52, 0.75, blotch))
     colour = mix(colour, (0.95, 0.55, 0.20), 0.25 * net)
     colour = mix(colour, (0.95, 0.74, 0.34), smoothstep(3.4, 0.8, vein))
-    spots = smoothstep(0.80, 0.86, value_noise(canvas.stream("spots"), canvas.x, canvas.y, 8))
+    spots = smoothstep(
+        0.72, 0.78, fractal(canvas.stream("spots"), canvas.x + 0.6 * canvas.y, canvas.y - 0.6 * canvas.x, 15, 2)
+    )
     colour = mix(colour, (0.22, 0.08, 0.04), 0.75 * spots)
-    relief = 7 * smoothstep(0, 26, vein) + 0.8 * net + 16 * fractal(canvas.stream("curl"), canvas.x, canvas.y, 110, 2)
+    relief = 7 * smoothstep(0, 26, vein) + 0.3 * net + 16 * fractal(canvas.stream("curl"), canvas.x, canvas.y, 110, 2)
     normal = bump(inflate(edge, 9, 2.0), relief, 0.9)
     stalk = stroke(canvas.x.shape, curve((place(0, 0.36), place(0.03, 0.55), place(0.13, 0.76))), 3.6)
     canvas.paint(lit((0.62, 0.20, 0.10), inflate(stalk, 3.6)), cover(stalk))
@@ -120,7 +122,7 @@ def monstera_leaf(canvas: Canvas) -> None:
     across = y + 0.0006 * x * x
     side = np.abs(across)
     t = np.clip((x + 175) / 368, 0, 1)
-    half = 178 * np.sin(math.pi * np.clip(t * 0.86 + 0.14, 0, 1) ** 0.9) ** 0.62
+    half = 178 * np.maximum(np.sin(math.pi * np.clip(t * 0.86 + 0.14, 0, 1) ** 0.9), 0) ** 0.62
     notch = np.hypot((x + 182) / 1.5, across) - 24
     edge = np.where((x > -178) & (x < 195), side - half, 60)
     reach = side / np.maximum(half, 1)
@@ -139,7 +141,7 @@ def monstera_leaf(canvas: Canvas) -> None:
     colour = mix(colour, (0.18, 0.46, 0.20), 0.22 * net)
     colour = mix(colour, (0.46, 0.66, 0.34), np.maximum(0.6 * second, main))
     puff = 8.0 * smoothstep(0, 20, phase) + 14 * smoothstep(0, 50, side) - 0.0009 * side * side
-    relief = puff + 0.5 * net + 10 * fractal(canvas.stream("wave"), x, y, 120, 2)
+    relief = puff + 0.2 * net + 10 * fractal(canvas.stream("wave"), x, y, 120, 2)
     normal = bump(inflate(edge, 7, 1.5), relief, 0.9)
     stalk = stroke(canvas.x.shape, curve(((113, 75), (104, 52), (82, 22))), 5.0)
     canvas.paint(lit((0.30, 0.50, 0.20), inflate(stalk, 5.0)), cover(stalk))

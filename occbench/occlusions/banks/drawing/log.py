@@ -22,8 +22,8 @@ def _trunk(
     ragged = 7 * fractal(canvas.stream("outline"), x, np.sign(y) * 60 + y * 0.1, 45, 4) - 3.5
     across = np.clip(y / radius, -1, 1)
     bulge = squash * radius * np.sqrt(1 - across * across)
-    along = x + bulge
-    edge = np.maximum(np.abs(y) - radius - ragged, np.maximum(-length - along, along - length - ragged))
+    along = x - bulge
+    edge = np.maximum(np.abs(y) - radius - ragged, np.maximum(-length - along, along - length - 0.5 * ragged))
     end = (x + length) / squash, y
     edge = np.minimum(edge, (np.hypot(*end) - radius) * 0.7)
     return edge, along, np.arcsin(across), end
@@ -41,8 +41,10 @@ def _rings(canvas: Canvas, end: tuple[Plane, Plane], radius: float, wood: tuple[
     saw = value_noise(canvas.stream("saw"), (u + 0.35 * v) * 1.0, v * 0.03, 3.5)
     colour = mix(wood[1], wood[0], 0.50 * line**2 + 0.35 * (fibre - 0.3) + 0.28 * (saw - 0.5))
     colour = scale(colour, 0.80 + 0.22 * smoothstep(0, radius * 0.9, age))
-    crack = np.abs(np.sin((ray + 0.5 * (wobble - 0.5)) * 2.5 + 0.8)) * pith
-    colour = mix(colour, (0.13, 0.08, 0.05), 0.85 * smoothstep(2.4, 0.4, crack) * smoothstep(radius * 0.85, radius * 0.3, pith))
+    crack = np.abs(np.sin((ray + 0.9 * (wobble - 0.5)) * 0.5 + 0.9)) * pith * 2
+    colour = mix(
+        colour, (0.13, 0.08, 0.05), 0.85 * smoothstep(2.4, 0.4, crack) * smoothstep(radius * 0.85, radius * 0.3, pith)
+    )
     outer = np.hypot(u, v) + 5 * (fractal(canvas.stream("rind"), ray * 70, pith * 0.2, 12, 3) - 0.5)
     colour = mix(colour, scale(bark, 0.6 + 0.8 * fibre), smoothstep(radius - 13, radius - 10, outer))
     return mix(colour, (0.10, 0.06, 0.04), 0.5 * smoothstep(3, 0.5, np.abs(outer - radius + 13)))
@@ -54,7 +56,9 @@ def _furrows(canvas: Canvas, along: Plane, around: Plane) -> Plane:
     plates = 1 - np.abs(2 * fractal(canvas.stream("plates"), along * 0.30, around + warp, 17, 2) - 1)
     cuts = 1 - np.abs(2 * value_noise(canvas.stream("cuts"), along + warp * 0.6, around * 0.5, 26) - 1)
     fine = fractal(canvas.stream("fine"), along * 0.5, around, 7, 3)
-    return np.asarray(1 - smoothstep(0.70, 0.98, plates) * 0.8 - smoothstep(0.86, 1.0, cuts) * 0.35 + 0.35 * (fine - 0.5))
+    return np.asarray(
+        1 - smoothstep(0.70, 0.98, plates) * 0.8 - smoothstep(0.86, 1.0, cuts) * 0.35 + 0.35 * (fine - 0.5)
+    )
 
 
 def _cylinder(angle: Plane, degrees: float, relief: Plane, strength: float) -> tuple[Plane, Plane, Plane]:
@@ -88,8 +92,14 @@ def birch_log(canvas: Canvas) -> None:
     around = angle * radius
     tone = fractal(canvas.stream("tone"), along * 1.2, around * 0.35, 40, 5)
     colour = mix((0.74, 0.70, 0.64), (0.96, 0.95, 0.92), tone * 1.2)
-    colour = mix(colour, (0.84, 0.66, 0.50), 0.6 * smoothstep(0.60, 0.72, fractal(canvas.stream("peach"), along, around * 0.4, 50, 3)))
-    bands = value_noise(canvas.stream("bands"), along, around * 0.11, 4.2) * 0.75 + 0.25 * value_noise(canvas.stream("gate"), along, around, 26)
+    colour = mix(
+        colour,
+        (0.84, 0.66, 0.50),
+        0.6 * smoothstep(0.60, 0.72, fractal(canvas.stream("peach"), along, around * 0.4, 50, 3)),
+    )
+    bands = value_noise(canvas.stream("bands"), along, around * 0.11, 4.2) * 0.75 + 0.25 * value_noise(
+        canvas.stream("gate"), along, around, 26
+    )
     dash = smoothstep(0.71, 0.76, bands)
     colour = mix(colour, (0.17, 0.14, 0.12), 0.92 * dash)
     scar = np.zeros_like(along)
@@ -121,7 +131,9 @@ def chopping_block(canvas: Canvas) -> None:
     canvas.paint(lit(colour, _cylinder(angle, degrees, relief, 0.75), ambient=0.34), cover(edge, 2.6))
     rings = _rings(canvas, end, radius, ((0.42, 0.27, 0.14), (0.80, 0.62, 0.42)), (0.26, 0.18, 0.12))
     u, v = end
-    cut = np.minimum(np.abs(u * 0.8 + v * 0.6 - 40), np.abs(u * 0.95 - v * 0.3 + 52) + np.maximum(np.abs(v - 20) - 60, 0))
+    cut = np.minimum(
+        np.abs(u * 0.8 + v * 0.6 - 40), np.abs(u * 0.95 - v * 0.3 + 52) + np.maximum(np.abs(v - 20) - 60, 0)
+    )
     cut = np.minimum(cut + np.maximum(np.abs(v) - 70, 0), np.abs(u * 0.6 + v * 0.8 + 8) + np.maximum(np.abs(u) - 55, 0))
     rings = mix(rings, (0.16, 0.10, 0.06), 0.8 * smoothstep(3.2, 0.6, cut))
     dust = 0.96 + 0.08 * speckle(canvas.stream("dust"), u.shape)

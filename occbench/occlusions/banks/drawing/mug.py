@@ -17,7 +17,7 @@ _TILT = 0.30
 
 def _body(canvas: Canvas, centre: float, top: float, bottom: float, radii: tuple[float, float, float]) -> Revolved:
     """Return a mug's wall: radius at the rim, at half height and at the foot, which is rounded off."""
-    knots = ((top, radii[0]), ((top + bottom) / 2, radii[1]), (bottom - 14, radii[2]), (bottom, radii[2] - 12))
+    knots = ((top, radii[0]), ((top + bottom) / 2, radii[1]), (bottom - 16, radii[2] + 1), (bottom, radii[2] - 3))
     levels, widths = np.asarray(curve(knots)).T
 
     def radius(level: Plane) -> Plane:
@@ -37,7 +37,7 @@ def _opening(canvas: Canvas, centre: float, top: float, radius: float, wall: tup
     rim, inner = np.hypot(dx, dy) - radius, np.hypot(dx, dy) - (radius - lip)
     roll = 0.80 + 0.25 * smoothstep(0.5, -0.6, (dx + 0.5 * dy) / radius)
     canvas.paint(scale(wall[0], roll), cover(rim, 2.4))
-    depth = smoothstep(-radius, radius, dy) * 0.55 + smoothstep(radius, -radius, -dx) * 0.0
+    depth = smoothstep(-radius, radius, dy) * 0.55
     side = 0.55 + 0.45 * smoothstep(-0.9, 0.9, dx / radius)
     canvas.paint(scale(wall[1], side * (0.55 + 0.5 * depth)), cover(inner, 3))
     surface = np.hypot(dx, (canvas.y - top - 13) / _TILT) - (radius - lip - 4)
@@ -77,8 +77,13 @@ def china_mug(canvas: Canvas) -> None:
     leaf = np.hypot((sprig_u - 0.45 * np.abs(sprig_v)) / 1.0, (np.abs(sprig_v) - 24) / 1.9) - 10
     berry = circle(sprig_u + 18, np.abs(sprig_v) - 13, 5)
     ink = mix((0.06, 0.16, 0.45), (0.20, 0.40, 0.74), wash)
-    colour = mix(colour, ink, cover(np.minimum(np.minimum(bands, stem), np.minimum(leaf, berry)), 2.2) * (0.75 + 0.5 * wash))
-    shaded = lit(colour, solid.normal, ambient=0.36, gloss=0.35, shininess=40) + (0.45 * _glaze(solid, top, bottom))[..., None]
+    colour = mix(
+        colour, ink, cover(np.minimum(np.minimum(bands, stem), np.minimum(leaf, berry)), 2.2) * (0.75 + 0.5 * wash)
+    )
+    shaded = (
+        lit(colour, solid.normal, ambient=0.36, gloss=0.35, shininess=40)
+        + (0.45 * _glaze(solid, top, bottom))[..., None]
+    )
     canvas.paint(shaded, cover(solid.distance, 2))
     _shade_handle_join(canvas, solid, 1.5)
     _opening(canvas, centre, top, 146, ((1.0, 1.0, 0.99), (0.86, 0.86, 0.85)), 9)
@@ -92,14 +97,18 @@ def enamel_mug(canvas: Canvas) -> None:
     u, v = solid.angle * 146, solid.level
     cloud = fractal(canvas.stream("cloud"), u, v, 60, 4)
     colour = mix((0.66, 0.06, 0.05), (0.84, 0.15, 0.10), cloud)
-    flecks = value_noise(canvas.stream("flecks"), u, v, 3.6) * 0.7 + 0.3 * value_noise(canvas.stream("patch"), u, v, 22)
-    colour = mix(colour, (0.97, 0.93, 0.88), smoothstep(0.735, 0.77, flecks))
+    flecks = fractal(canvas.stream("flecks"), u + 0.7 * v, v - 0.7 * u, 8, 2) * 0.75 + 0.25 * value_noise(
+        canvas.stream("patch"), u, v, 22
+    )
+    colour = mix(colour, (0.97, 0.93, 0.88), smoothstep(0.66, 0.69, flecks))
     chip = value_noise(canvas.stream("chips"), u, v, 13) + 0.25 * fractal(canvas.stream("jag"), u, v, 5, 2)
     near_foot = smoothstep(230, 320, v)
     colour = mix(colour, (0.10, 0.09, 0.10), smoothstep(1.04, 1.06, chip + 0.14 * near_foot))
     groove = np.exp(-(((v - 100) / 3.5) ** 2)) + np.exp(-(((v - 296) / 3.5) ** 2))
     normal = bump(solid.normal, -2.5 * groove + 3 * cloud)
-    shaded = lit(colour, normal, ambient=0.34, gloss=0.45, shininess=30) + (0.42 * _glaze(solid, top, bottom))[..., None]
+    shaded = (
+        lit(colour, normal, ambient=0.34, gloss=0.45, shininess=30) + (0.42 * _glaze(solid, top, bottom))[..., None]
+    )
     canvas.paint(shaded, cover(solid.distance, 2))
     rim = np.abs(np.hypot(canvas.x - centre, (canvas.y - top) / _TILT) - 147) - 6
     _shade_handle_join(canvas, solid, -1.5)
@@ -109,9 +118,9 @@ def enamel_mug(canvas: Canvas) -> None:
 
 def stoneware_mug(canvas: Canvas) -> None:
     """Draw a bellied stoneware mug: speckled clay below, dripping turquoise glaze above, throwing rings."""
-    top, bottom, centre = 60.0, 334.0, 168.0
+    top, bottom, centre = 60.0, 334.0, 160.0
     clay = mix((0.16, 0.44, 0.46), (0.24, 0.60, 0.60), fractal(canvas.stream("arm"), canvas.x, canvas.y, 40, 4))
-    _handle(canvas, ((268, 118), (338, 92), (386, 140), (374, 216), (330, 262), (284, 262)), 20, clay)
+    _handle(canvas, ((258, 118), (322, 94), (368, 140), (358, 214), (318, 258), (270, 262)), 20, clay)
     solid = _body(canvas, centre, top, bottom, (128, 148, 132))
     u, v = solid.angle * 140, solid.level
     rings = np.sin(v * 0.34 + 2 * fractal(canvas.stream("wobble"), u * 0.3, v, 60, 2)) * 0.9

@@ -9,7 +9,7 @@ import numpy as np
 from occbench.occlusions.banks.drawing.canvas import SUPERSAMPLING
 from occbench.occlusions.banks.drawing.planes import Plane, smoothstep
 
-__all__ = ["box", "circle", "cover", "curve", "polygon", "rotate", "segment", "stroke"]
+__all__ = ["Points", "box", "circle", "cover", "curve", "polygon", "rotate", "segment", "stroke"]
 
 Points = Sequence[tuple[float, float]]
 

@@ -25,7 +25,9 @@ def _stick(canvas: Canvas, points: Points, radius: float, colour: Plane | Colour
     canvas.paint(lit(colour, inflate(edge, radius, 0.7), gloss=gloss, shininess=14), cover(edge))
 
 
-def _canopy(canvas: Canvas, degrees: float, centre: tuple[float, float], size: tuple[float, float]) -> tuple[Plane, ...]:
+def _canopy(
+    canvas: Canvas, degrees: float, centre: tuple[float, float], size: tuple[float, float]
+) -> tuple[Plane, ...]:
     """Draw the underside and return (edge distance, longitude, polar angle, place in the panel) of the dome.
 
     ``size`` is half the width and the height; the dome's axis is the local vertical through ``centre`` (its rim).
@@ -104,13 +106,14 @@ def dotted_umbrella(canvas: Canvas) -> None:
     _, longitude, polar, place = parts
     fine = fractal(canvas.stream("dye"), canvas.x, canvas.y, 40, 4)
     cloth = mix((0.05, 0.08, 0.24), (0.12, 0.17, 0.40), fine)
-    ring = polar * 6.4
+    rows = 5.4
+    ring = polar * rows
     row = np.floor(ring)
-    count = np.maximum(np.round(row * 4.2), 1) * 2
-    turned = longitude / (2 * math.pi) * count * 2 + 0.5 * (row % 2)
-    size = np.sin(np.maximum(row + 0.5, 0.5) / 6.4)
-    dot = np.hypot((turned - np.floor(turned) - 0.5) * size * 6.4 * 2 * math.pi / (count * 2), ring - row - 0.5)
-    cloth = mix(cloth, (0.95, 0.95, 0.93), smoothstep(0.27, 0.22, dot))
+    around = 2 * math.pi * rows * np.sin((row + 0.5) / rows)
+    count = np.maximum(np.round(around), 1)
+    turned = longitude / (2 * math.pi) * count + 0.5 * (row % 2)
+    dot = np.hypot((turned - np.floor(turned) - 0.5) * around / count, ring - row - 0.5)
+    cloth = mix(cloth, (0.95, 0.95, 0.93), smoothstep(0.30, 0.25, dot))
     cloth = mix(cloth, (0.90, 0.72, 0.30), smoothstep(1.43, 1.45, polar + 0.14 * (1 - (2 * np.abs(place)) ** 2)))
     _finish_canopy(canvas, degrees, parts, cloth)
     _stick(canvas, _placed(((0, -152), (0, -174)), degrees, centre), 4.2, (0.82, 0.66, 0.36))

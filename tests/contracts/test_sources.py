@@ -1,0 +1,175 @@
+"""One table of every built-in source: each keeps the contract of the role, whatever its format.
+
+A new source adds a line to ``SOURCES`` (and, where it reads from disk, to ``ADD_IMAGE``); a test proves that none is
+missing.
+"""
+
+import pickle
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from occbench.core.interfaces import Source
+from occbench.core.plugins import BUILT_IN, find_plugin
+from occbench.core.types import KEY_PATTERN
+
+
+def paint(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30), (value, 255 - value, 99)).save(path)
+
+
+def image_folder(folder):
+    for value, name in enumerate(["Zoë's cat/a b.png", "Zoë's cat/a-b.png", "apple/2024/1.jpg", "bee/1.webp"]):
+        paint(folder / name, value)
+    return {"path": str(folder)}
+
+
+def caltech101(folder):
+    for value, name in enumerate(["Faces/image_0001.jpg", "ant/image_0001.jpg", "ant/image_0002.jpg"]):
+        paint(folder / "101_ObjectCategories" / name, value)
+    return {"path": str(folder)}
+
+
+def imagenet(folder):
+    for value, name in enumerate(["n02119789/n02119789_1.JPEG", "n01440764/n01440764_7.JPEG"]):
+        paint(folder / name, value)
+    return {"path": str(folder)}
+
+
+def hub(folder):
+    import datasets
+
+    rows = {
+        "image": [np.full((8, 9, 3), value, dtype=np.uint8) for value in range(3)],
+        "label": [0, 1, 1],
+    }
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    folder.mkdir(exist_ok=True)
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(folder / "train-00000.parquet")
+    return {"path": str(folder)}
+
+
+def toyparts(folder):
+    return {"images_per_class": 1, "size_px": 32}
+
+
+#: name -> makes a tiny instance's files in a folder that does not exist yet, and returns its options.
+SOURCES = {
+    "caltech101": caltech101,
+    "hub": hub,
+    "image_folder": image_folder,
+    "imagenet": imagenet,
+    "toyparts": toyparts,
+}
+#: name -> adds one image on disk; sources that read nothing from disk are not here.
+ADD_IMAGE = {
+    "caltech101": lambda folder: paint(folder / "101_ObjectCategories" / "ant" / "image_0003.jpg", 7),
+    "hub": lambda folder: (folder / "train-00001.parquet").write_bytes((folder / "train-00000.parquet").read_bytes()),
+    "image_folder": lambda folder: paint(folder / "bee" / "2.png", 7),
+    "imagenet": lambda folder: paint(folder / "n01440764" / "n01440764_8.JPEG", 7),
+}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Keep what load_dataset prepares out of the user's cache."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+@pytest.fixture(params=sorted(SOURCES))
+def made(request, tmp_path):
+    """A source's name, class, options and folder."""
+    folder = tmp_path / "images"
+    options = SOURCES[request.param](folder)
+    return request.param, find_plugin("sources", request.param, Source), options, folder
+
+
+def test_the_table_is_complete():
+    assert set(SOURCES) == set(BUILT_IN["sources"])
+    assert set(ADD_IMAGE) <= set(SOURCES)
+
+
+def test_path_is_the_first_field(made):
+    _, cls, _, _ = made
+    assert fields(cls)[0].name == "path"
+
+
+def test_keys_are_unique_and_well_formed(made):
+    _, cls, options, _ = made
+    source = cls(**options)
+    keys = [source.key(index) for index in range(len(source))]
+    assert keys
+    assert len(set(keys)) == len(keys)
+    assert all(KEY_PATTERN.fullmatch(key) for key in keys)
+
+
+def test_examples_keep_their_shape_and_key(made):
+    _, cls, options, _ = made
+    source = cls(**options)
+    for index in range(len(source)):
+        example = source[index]
+        assert example.key == source.key(index)
+        assert example.image.dtype == np.uint8
+        assert example.image.ndim == 3
+        assert example.image.shape[2] == 3
+        assert example.image.flags.c_contiguous
+        assert all(0 <= label < len(source.classes) for label in example.labels)
+        assert source.multi_label or len(example.labels) == 1
+        masks = [*example.parts.values(), *([] if example.object_mask is None else [example.object_mask])]
+        assert all(mask.dtype == np.bool_ and mask.shape == example.image.shape[:2] for mask in masks)
+
+
+def test_classes_are_distinct_names_and_every_image_decodes_the_same_twice(made):
+    _, cls, options, _ = made
+    source = cls(**options)
+    assert len(set(source.classes)) == len(source.classes)
+    assert all(isinstance(name, str) and name for name in source.classes)
+    np.testing.assert_array_equal(source[0].image, cls(**options)[0].image)
+
+
+def test_terms_are_words(made):
+    _, cls, options, _ = made
+    assert isinstance(cls(**options).terms, str)
+    assert cls(**options).terms
+
+
+def test_the_fingerprint_is_stable_and_sees_another_image(made):
+    name, cls, options, folder = made
+    before = cls(**options).fingerprint
+    assert before == cls(**options).fingerprint
+    if name in ADD_IMAGE:
+        length = len(cls(**options))
+        ADD_IMAGE[name](folder)
+        assert len(cls(**options)) > length
+        assert cls(**options).fingerprint != before
+
+
+def test_an_index_past_the_end_is_an_index_error(made):
+    _, cls, options, _ = made
+    source = cls(**options)
+    for use in (source.__getitem__, source.key):
+        with pytest.raises(IndexError):
+            use(len(source))
+    assert len([example.key for example in source]) == len(source)
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_a_source_travels_to_a_worker(made, is_used):
+    _, cls, options, _ = made
+    source = cls(**options)
+    if is_used:
+        assert source[0].key
+    copy = pickle.loads(pickle.dumps(source))
+    assert copy == source
+    assert (len(copy), copy.fingerprint, tuple(copy.classes)) == (
+        len(source),
+        source.fingerprint,
+        tuple(source.classes),
+    )
+    np.testing.assert_array_equal(copy[0].image, source[0].image)
