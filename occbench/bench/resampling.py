@@ -93,8 +93,8 @@ def bootstrap_interval(
     """
     means = bootstrap_means([outcomes], [group], seed, draws)[:, 0, 0]
     columns = outcomes.columns(group)
-    low, high = _percentiles(means, confidence)
-    return Interval(float(outcomes.accuracy[columns].mean()), low, high, *outcomes.counts(columns))
+    value = float(outcomes.accuracy[columns].mean())
+    return Interval(value, *_percentiles(means, value, confidence), *outcomes.counts(columns))
 
 
 def joint_draws(
@@ -132,11 +132,10 @@ def paired_difference(
     differences = means[:, 0] - means[:, 1]
     columns = left.columns(group)
     smaller_side = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
-    low, high = _percentiles(differences, confidence)
+    value = float((left.accuracy[columns] - right.accuracy[columns]).mean())
     return Difference(
-        float((left.accuracy[columns] - right.accuracy[columns]).mean()),
-        low,
-        high,
+        value,
+        *_percentiles(differences, value, confidence),
         min(1.0, 2 * (1 + smaller_side) / (draws + 1)),
         *left.counts(columns),
     )
@@ -179,6 +178,7 @@ def _image_weights(count: int, seed: int, draws: int) -> Iterator[NDArray[np.int
         yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
 
 
-def _percentiles(values: NDArray[np.float64], confidence: float) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    return float(low), float(high)
+def _percentiles(draws: NDArray[np.float64], value: float, confidence: float) -> tuple[float, float]:
+    """Return the percentile interval, which holds the estimate itself whatever the rounding."""
+    low, high = np.quantile(draws, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return min(value, float(low)), max(value, float(high))

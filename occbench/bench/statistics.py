@@ -69,7 +69,9 @@ def wilson(hits: int, trials: int, confidence: float = 0.95) -> Interval:
     if not 0 <= hits <= trials or trials == 0:
         raise ConfigError(f"a proportion needs 0 <= hits <= trials and a trial, found {hits} of {trials}.")
     low, high = proportion_confint(hits, trials, alpha=1 - confidence, method="wilson")
-    return Interval(hits / trials, float(low), float(high), trials, trials)
+    share = hits / trials
+    # the library's rounding may leave an end on the wrong side of a share of 0 or 1
+    return Interval(share, min(share, float(low)), max(share, float(high)), trials, trials)
 
 
 def clustered_interval(

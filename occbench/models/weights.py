@@ -89,7 +89,9 @@ def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ConfigError(f"{path} is not a readable safetensors file ({_first_line(error)}). Copy or download it again.") from error
+        raise ConfigError(
+            f"{path} is not a readable safetensors file ({_first_line(error)}). Copy or download it again."
+        ) from error
 
 
 def _read_pickle(path: Path) -> object:

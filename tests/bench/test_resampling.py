@@ -62,6 +62,16 @@ def test_an_arm_does_not_differ_from_itself():
     assert (difference.value, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1)
 
 
+def test_an_interval_holds_its_estimate_even_when_no_draw_varies():
+    model = trained(0.5)
+    perfect = Outcomes(np.ones_like(model.correct), model.labels, CONDITIONS)
+    half = Outcomes(np.arange(len(CONDITIONS)) % 3 == np.zeros((250, 1)), model.labels, CONDITIONS)
+    for outcomes in (perfect, half):
+        interval = bootstrap_interval(outcomes, draws=100)
+        assert interval.low <= interval.value <= interval.high
+        assert interval.high - interval.low < 1e-12
+
+
 def test_a_clear_gain_is_found_and_its_sign_is_left_minus_right():
     difference = paired_difference(trained(1.0), trained(0.0))
     assert 0 < difference.low < difference.value < difference.high
@@ -102,7 +112,7 @@ def test_joint_draws_are_points_of_percent_and_serve_claims():
 def test_holm_steps_down():
     assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
     assert holm({}) == {}
-    with pytest.raises(ConfigError, match="b has 1.5"):
+    with pytest.raises(ConfigError, match=r"b has 1\.5"):
         holm({"a": 0.1, "b": 1.5})
 
 

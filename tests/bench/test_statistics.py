@@ -138,7 +138,7 @@ def test_wilson_matches_its_formula():
     half = z / (trials + z**2) * np.sqrt(hits * (trials - hits) / trials + z**2 / 4)
     interval = wilson(hits, trials)
     assert (interval.low, interval.value, interval.high) == pytest.approx((centre - half, 0.8, centre + half), rel=1e-5)
-    assert wilson(10, 10).low < 1 == wilson(10, 10).high
+    assert wilson(10, 10).low < wilson(10, 10).high == 1
 
 
 def test_what_cannot_be_said_is_refused(samples):

@@ -127,7 +127,7 @@ def test_any_size_shows_the_same_object(source, examples, size_px):
 
 
 def test_outlines_are_pinned(examples):
-    """Golden: when these masks change, raise ``ToyParts.version``. Colours are pinned only as closely as floats allow."""
+    """Golden: when these change, raise ``ToyParts.version``. Colours are pinned as closely as floats allow."""
     masks = hashlib.sha256(b"".join(mask.tobytes() for e in examples[:24] for mask in e.parts.values())).hexdigest()
     assert masks[:16] == "a56d534efa247009"
     colours = np.array([e.image.mean(axis=(0, 1)) for e in examples[:3]])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a minute on two idle cores
 def test_a_small_network_learns_the_classes_and_loses_them_with_the_discriminative_part(record_property):
     """Four convolutions reach 90 % on held-out images, fall by far when the part that tells twins apart is black."""
     train = [(e.image, e.labels[0]) for e in drawn(ToyParts(images_per_class=200, size_px=64, split="train"))]

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from occbench.core.errors import OcclusionError
 from occbench.core.seeding import Stream, stream
 from occbench.occlusions.banks.drawing.planes import Colour, Plane
 
@@ -21,6 +22,8 @@ SIZE_PX: Final = 400
 SUPERSAMPLING: Final = 2
 #: Longest side of a finished cut-out, pixels.
 _LONGEST_PX: Final = 384
+#: Less alpha than this cannot be seen.
+_VISIBLE: Final = 0.004
 _SEED: Final = 0
 
 
@@ -73,9 +76,21 @@ class Canvas:
         self.alpha = self.alpha * keep
 
     def finish(self) -> NDArray[np.uint8]:
-        """Return uint8[h, w, 4], straight alpha, cropped to alpha > 0, transparent pixels (0, 0, 0, 0)."""
+        """Return uint8[h, w, 4], straight alpha, cropped to alpha > 0, transparent pixels (0, 0, 0, 0).
+
+        Raises:
+            OcclusionError: the drawing touches the canvas's border, so something of it is cut off.
+        """
+        border = max(float(side.max()) for side in (self.alpha[0], self.alpha[-1], self.alpha[:, 0], self.alpha[:, -1]))
+        if not border < _VISIBLE:
+            raise OcclusionError(
+                f"the drawing {self.name} reaches the border of its canvas: make it smaller or move it."
+            )
         layers = np.dstack([self.colour, self.alpha])
-        rows, columns = np.flatnonzero(self.alpha.max(axis=1) > 0.004), np.flatnonzero(self.alpha.max(axis=0) > 0.004)
+        rows, columns = (
+            np.flatnonzero(self.alpha.max(axis=1) > _VISIBLE),
+            np.flatnonzero(self.alpha.max(axis=0) > _VISIBLE),
+        )
         layers = np.ascontiguousarray(layers[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
         scale = _LONGEST_PX / max(layers.shape[:2])
         width, height = (max(1, round(side * scale)) for side in (layers.shape[1], layers.shape[0]))

@@ -142,7 +142,7 @@ def _tassels(canvas: Canvas, hem: Plane, fold: Plane) -> None:
     length = 0.86 + 0.25 * value_noise(canvas.stream("length"), np.floor(bundle) * 30, x * 0, 30)
     strand = value_noise(canvas.stream("strand"), x * 3 + 6 * np.sin(y / 9), y * 0.05, 3.5)
     colour = scale(mix((0.60, 0.53, 0.40), (0.93, 0.88, 0.74), strand), 0.8 + 0.2 * np.sin(fold))
-    solid = cover(place - half, 2.5) * smoothstep(length + 0.05, length - 0.12, below + 0.16 * strand) * (y > hem - 8)
+    solid = cover(place - half, 2.5) * smoothstep(0.05, -0.12, below + 0.16 * strand - length) * (y > hem - 8)
     gaps = 1 - smoothstep(0.3, 1.0, below) * smoothstep(0.55, 0.35, strand) * 0.8
     inside = cover(np.abs(x) - 182)
     shade = 1 - 0.5 * smoothstep(0.25, 0.0, below)

@@ -116,7 +116,7 @@ def orange_cone(canvas: Canvas) -> None:
 
 def yellow_cone(canvas: Canvas) -> None:
     """Draw a yellow cone with slanted black stripes, leaning, on a yellow octagonal base."""
-    pose = _Pose(10.0, (204.0, 200.0))
+    pose = _Pose(10.0, (208.0, 186.0), 0.95)
     _base(canvas, pose, (0.62, 0.50, 0.06), 8)
     solid, t = _cone(canvas, pose, (17, 108))
     plastic = mix((0.88, 0.68, 0.03), (0.99, 0.84, 0.16), fractal(canvas.stream("plastic"), canvas.x, canvas.y, 50, 4))
@@ -135,7 +135,7 @@ def yellow_cone(canvas: Canvas) -> None:
 
 def blue_cone(canvas: Canvas) -> None:
     """Draw a blue and white banded cone lying on its side, its square base behind it on the right."""
-    pose = _Pose(-62.0, (172.0, 174.0), 0.94)
+    pose = _Pose(-62.0, (162.0, 170.0), 0.91)
     _base(canvas, pose, (0.10, 0.16, 0.34))
     solid, t = _cone(canvas, pose, (24, 112))
     plastic = mix((0.06, 0.26, 0.66), (0.16, 0.42, 0.84), fractal(canvas.stream("plastic"), canvas.x, canvas.y, 50, 4))

@@ -37,8 +37,8 @@ def toothed_leaf(canvas: Canvas) -> None:
     edge = np.where((x > -205) & (x < 192), edge, 50)
     reach = side / np.maximum(half, 1)
     thin = 1.0 - 0.75 * np.clip(reach, 0, 1)
-    second = smoothstep(2.6 * thin + 0.9, 0.4, vein)
-    main = smoothstep(5.2 - 0.014 * (x + 200), 1.0, side)
+    second = smoothstep(1.0, 0.15, vein / (2.6 * thin + 0.9))
+    main = smoothstep(1.0, 0.2, side / np.maximum(5.2 - 0.012 * (x + 200), 1.3))
     net = _cells(canvas, x, across)
     blotch = fractal(canvas.stream("blotch"), x, y, 55, 5)
     colour = mix((0.10, 0.33, 0.07), (0.30, 0.56, 0.14), 0.25 + 0.75 * blotch - 0.2 * (1 - reach))
@@ -118,11 +118,12 @@ def _sharpened(points: Points) -> Points:
 
 def monstera_leaf(canvas: Canvas) -> None:
     """Draw a dark glossy monstera leaf: heart-shaped, split between the side veins and holed near the midrib."""
-    x, y = rotate(canvas.x, canvas.y, 58, (200, 206))
+    x, y = rotate(canvas.x, canvas.y, 62, (206, 208))
+    x, y = x / 0.94, y / 0.94
     across = y + 0.0006 * x * x
     side = np.abs(across)
     t = np.clip((x + 175) / 368, 0, 1)
-    half = 178 * np.maximum(np.sin(math.pi * np.clip(t * 0.86 + 0.14, 0, 1) ** 0.9), 0) ** 0.62
+    half = 166 * np.maximum(np.sin(math.pi * np.clip(t * 0.88 + 0.12, 0, 1) ** 0.80), 0) ** 0.66
     notch = np.hypot((x + 182) / 1.5, across) - 24
     edge = np.where((x > -178) & (x < 195), side - half, 60)
     reach = side / np.maximum(half, 1)
@@ -135,7 +136,7 @@ def monstera_leaf(canvas: Canvas) -> None:
     hole = np.where((lean > 4.6) & (lean < 9.4), hole * 7, 50)
     edge = np.maximum(np.maximum(edge, -notch), np.maximum(-slit, -hole))
     second = smoothstep(2.4, 0.4, phase + 1.6 * reach)
-    main = smoothstep(5.5 - 0.009 * (x + 180), 1.2, side)
+    main = smoothstep(1.0, 0.2, side / np.maximum(5.5 - 0.010 * (x + 180), 1.3))
     blotch, net = fractal(canvas.stream("blotch"), x, y, 70, 5), _cells(canvas, x, y)
     colour = mix((0.03, 0.20, 0.09), (0.11, 0.40, 0.15), 0.15 + 0.85 * blotch)
     colour = mix(colour, (0.18, 0.46, 0.20), 0.22 * net)
@@ -143,7 +144,7 @@ def monstera_leaf(canvas: Canvas) -> None:
     puff = 8.0 * smoothstep(0, 20, phase) + 14 * smoothstep(0, 50, side) - 0.0009 * side * side
     relief = puff + 0.2 * net + 10 * fractal(canvas.stream("wave"), x, y, 120, 2)
     normal = bump(inflate(edge, 7, 1.5), relief, 0.9)
-    stalk = stroke(canvas.x.shape, curve(((113, 75), (104, 52), (82, 22))), 5.0)
+    stalk = stroke(canvas.x.shape, curve(((140, 76), (128, 48), (104, 14))), 5.0)
     canvas.paint(lit((0.30, 0.50, 0.20), inflate(stalk, 5.0)), cover(stalk))
     dust = 0.97 + 0.06 * speckle(canvas.stream("dust"), x.shape)
     shaded = scale(lit(colour, normal, ambient=0.44, gloss=0.42, shininess=16), dust)
