@@ -1,7 +1,7 @@
 """What a trained model got right on one test set: the one input of every metric and interval."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.types import CLEAN, Condition
 
-__all__ = ["AVERAGE", "Outcomes", "check_paired"]
+__all__ = ["AVERAGE", "Outcomes", "check_paired", "on_common_cells"]
 
 #: The name of the headline: the mean over every non-clean condition, each weighted equally.
 AVERAGE: Final = "avg"
@@ -101,10 +101,32 @@ class Outcomes:
         return np.asarray(chosen, dtype=np.intp)
 
 
+def on_common_cells(outcomes: Sequence[Outcomes]) -> list[Outcomes]:
+    """Narrow models that were scored on different parts of one test set to the cells that all of them have.
+
+    With ``bench.precision`` the models' cells are prefixes of one random order, so the common cells are the shortest
+    prefix, which is itself a fair sample.
+
+    Raises:
+        DatasetError: the test sets differ, or a condition has no common cell.
+    """
+    masks = [model.seen for model in outcomes if model.seen is not None]
+    if not masks:
+        narrowed = list(outcomes)
+    else:
+        if len({mask.shape for mask in (*masks, *(model.correct for model in outcomes))}) > 1:
+            raise DatasetError("models scored on test sets of different size have no common cells: score them again.")
+        common = np.logical_and.reduce(masks)
+        narrowed = [replace(model, seen=common) for model in outcomes]
+    check_paired(narrowed)
+    return narrowed
+
+
 def check_paired(outcomes: Sequence[Outcomes]) -> None:
     """Refuse to compare models that were not scored on the same cells.
 
     Raises:
+        ConfigError: no model was given.
         DatasetError: labels, conditions or scored cells differ.
     """
     if not outcomes:

@@ -36,7 +36,9 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
         "patterns": "occbench.occlusions.patterns:Patterns",
     },
     "methods": {},
-    "models": {},
+    "models": {
+        "tiny": "occbench.models.tiny:Tiny",
+    },
 }
 
 

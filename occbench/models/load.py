@@ -13,7 +13,6 @@ from occbench.core.seeding import stream
 from occbench.models.architecture import Architecture
 from occbench.models.backbone import Backbone
 from occbench.models.head import last_linear, new_linear, replace_last_linear, slice_linear
-from occbench.models.tiny import Tiny
 from occbench.models.weights import Checkpoint, load_weights, read_checkpoint
 
 __all__ = ["find_architecture", "load_backbone"]
@@ -32,8 +31,8 @@ def load_backbone(
 ) -> Backbone:
     """Return a backbone on the CPU, in training mode, every parameter trainable.
 
-    Where its weights have another number of classes than asked for, the last linear layer is made anew; the backbone's
-    ``provenance`` says which head it has.
+    Where its weights have another number of classes than asked for, or no head at all (self-supervised ones), the last
+    linear layer is made anew; the backbone's ``provenance`` says which head it has.
 
     Args:
         name: ``tiny``, ``torchvision/<model>``, ``timm/<model>``, an installed plug-in or ``file.py:ClassName``.
@@ -50,6 +49,7 @@ def load_backbone(
     architecture = find_architecture(name)
     _check(name, num_classes, pretrained=pretrained, weights=weights, head_rows=head_rows)
     provenance: dict[str, Any] = {"architecture": architecture.name}
+    headless = False
     # Libraries initialise with the global generator: it is seeded for the construction and then put back.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream(seed, name, "weights").integer(0, _MAX_SEED))
@@ -58,13 +58,16 @@ def load_backbone(
             provenance["weights"] = architecture.pretrained_id
         elif weights is not None:
             checkpoint = read_checkpoint(weights)
-            model = _build_for(architecture, num_classes, checkpoint)
+            model, headless = _build_for(architecture, num_classes, checkpoint)
             provenance["weights"] = f"sha256:{checkpoint.sha256}"
         else:
             model = architecture.build(num_classes)
             provenance["weights"] = f"random, seed {seed}"
-    backbone = Backbone(name, architecture.cut(model), provenance)
-    _fit_head(backbone, num_classes, head_rows, seed)
+    backbone = Backbone(name, architecture.cut(model), {**provenance, "head": "as in the weights"})
+    if head_rows is not None:
+        _slice_head(backbone, head_rows)
+    elif headless or backbone.num_classes != num_classes:
+        _renew_head(backbone, num_classes, seed)
     return backbone
 
 
@@ -84,11 +87,9 @@ def find_architecture(name: str) -> Architecture:
         from occbench.models.timm_models import TimmArchitecture
 
         return TimmArchitecture(model)
-    if name == "tiny":
-        return Tiny()
-    installed = plugin_names("models")
-    if ".py:" not in name and name not in installed:
-        known = ", ".join(sorted({"tiny", "torchvision/<model>", "timm/<model>", *installed}))
+    by_name = plugin_names("models")
+    if ".py:" not in name and name not in by_name:
+        known = ", ".join([*by_name, "timm/<model>", "torchvision/<model>"])
         raise PluginError(
             f"no model is called {name!r}. Known: {known}. A file of your own is given as path/to/file.py:ClassName."
         )
@@ -112,27 +113,32 @@ def _check(
         raise ConfigError(f"head_rows gives {len(head_rows)} rows for {num_classes} classes. Give one row per class.")
 
 
-def _build_for(architecture: Architecture, num_classes: int, checkpoint: Checkpoint) -> nn.Module:
-    # The head that the checkpoint was trained with is rebuilt first, so that every tensor of it must fit.
+def _build_for(architecture: Architecture, num_classes: int, checkpoint: Checkpoint) -> tuple[nn.Module, bool]:
+    """Return the network with the checkpoint's weights, and whether the checkpoint has no head."""
     model = architecture.build(num_classes)
     classifier = architecture.classifier(model)
-    held = checkpoint.tensors.get(f"{classifier}.weight")
     linear = model.get_submodule(classifier)
-    if held is not None and held.ndim == 2 and held.shape[0] != num_classes and isinstance(linear, nn.Linear):
+    headless = not any(name.startswith(f"{classifier}.") for name in checkpoint.tensors)
+    held = checkpoint.tensors.get(f"{classifier}.weight")
+    if headless:
+        model.set_submodule(classifier, nn.Identity())
+    elif held is not None and held.ndim == 2 and isinstance(linear, nn.Linear):
+        # The head that the checkpoint was trained with is rebuilt first, so that every tensor of it must fit.
         model.set_submodule(classifier, nn.Linear(linear.in_features, held.shape[0], bias=linear.bias is not None))
     load_weights(model, checkpoint)
-    return model
+    if headless:
+        model.set_submodule(classifier, linear)
+    return model, headless
 
 
-def _fit_head(backbone: Backbone, num_classes: int, head_rows: Sequence[int] | None, seed: int) -> None:
+def _slice_head(backbone: Backbone, rows: Sequence[int]) -> None:
     linear = last_linear(backbone.head)
-    if head_rows is not None:
-        backbone.head = replace_last_linear(backbone.head, slice_linear(linear, head_rows))
-        backbone.provenance["head"] = f"rows of {linear.out_features}"
-        backbone.provenance["head_rows"] = list(head_rows)
-    elif linear.out_features != num_classes:
-        head_seed = stream(seed, backbone.name, "head").integer(0, _MAX_SEED)
-        backbone.head = replace_last_linear(backbone.head, new_linear(linear.in_features, num_classes, head_seed))
-        backbone.provenance["head"] = f"re-initialised, seed {seed}"
-    else:
-        backbone.provenance["head"] = "as in the weights"
+    backbone.head = replace_last_linear(backbone.head, slice_linear(linear, rows))
+    backbone.provenance |= {"head": f"rows of {linear.out_features}", "head_rows": list(rows)}
+
+
+def _renew_head(backbone: Backbone, num_classes: int, seed: int) -> None:
+    drawn = stream(seed, backbone.name, "head").integer(0, _MAX_SEED)
+    linear = new_linear(backbone.dim, num_classes, drawn)
+    backbone.head = replace_last_linear(backbone.head, linear)
+    backbone.provenance["head"] = f"re-initialised, seed {seed}"

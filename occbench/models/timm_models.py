@@ -59,7 +59,9 @@ class TimmArchitecture(Architecture):
     def build_pretrained(self) -> nn.Module:
         """Return the network with its published weights, from the Hugging Face cache or download."""
         try:
-            model: nn.Module = timm.create_model(self.model, pretrained=True)
+            # Self-supervised weights have no classes; timm then adds a random head, which the caller replaces.
+            classes = timm.get_pretrained_cfg(self.model).num_classes or 1
+            model: nn.Module = timm.create_model(self.model, pretrained=True, num_classes=classes)
         except (OSError, RuntimeError) as error:
             raise ConfigError(
                 f"the published weights of {self.name} cannot be downloaded ({str(error).splitlines()[0]}) "

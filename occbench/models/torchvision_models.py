@@ -27,7 +27,8 @@ from torchvision.models.vgg import VGG
 
 from occbench.core.errors import ConfigError, PluginError
 from occbench.models.architecture import Architecture, Cut
-from occbench.models.trunk import ClassToken, PatchTokens, TokenMap, Trunk, stages_by_resolution
+from occbench.models.torchvision_stages import ClassToken, PatchTokens, stages_by_resolution
+from occbench.models.trunk import TokenMap, Trunk
 
 __all__ = ["TorchvisionArchitecture"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from occbench.bench import metrics
 from occbench.bench.outcomes import Outcomes
-from occbench.core.errors import ConfigError, DatasetError
+from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
 from occbench.core.types import CLEAN, Condition
 
@@ -152,15 +152,3 @@ def test_nauc_refuses_a_percentage_and_a_missing_ratio():
         conditions = (CLEAN, Condition("a", "x", "a", parameters))
         with pytest.raises(ConfigError, match=words):
             metrics.nauc(Outcomes(np.ones((2, 2), bool), np.zeros(2, int), conditions))
-
-
-def test_bad_matrices_are_refused():
-    labels, conditions = np.zeros(2, int), paper_conditions()[:2]
-    with pytest.raises(DatasetError, match=r"found \[2, 3\]"):
-        Outcomes(np.ones((2, 3), bool), labels, conditions)
-    with pytest.raises(DatasetError, match="share a name"):
-        Outcomes(np.ones((2, 2), bool), labels, (CLEAN, CLEAN))
-    with pytest.raises(DatasetError, match="no image was scored under clean"):
-        Outcomes(np.ones((2, 2), bool), labels, conditions, np.array([[False, True], [False, True]]))
-    with pytest.raises(ConfigError, match="20c"):
-        metrics.accuracy_by_class(Outcomes(np.ones((2, 2), bool), labels, conditions), "30c")

@@ -55,6 +55,17 @@ def test_other_classes_get_a_new_head_fixed_by_the_seed(tmp_path):
     assert first.provenance["head"] == "re-initialised, seed 1"
 
 
+def test_headless_checkpoint_gets_a_new_head(tmp_path):
+    network = find_architecture("timm/vit_tiny_patch16_224").build(4)
+    state = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("head.")}
+    save_file(state, tmp_path / "self_supervised.safetensors")
+    load = {"weights": tmp_path / "self_supervised.safetensors", "seed": 3}
+    first, again = (load_backbone("timm/vit_tiny_patch16_224", 4, **load) for _ in range(2))
+    assert torch.equal(first.head.weight, again.head.weight)
+    assert first.provenance["head"] == "re-initialised, seed 3"
+    assert torch.equal(first.trunk.stages.features.model.cls_token, network.cls_token)
+
+
 def test_head_rows_keep_the_chosen_classes_logits(tmp_path):
     file = tmp_path / "net.safetensors"
     network = checkpoint_of("tiny", 6, file)
@@ -96,7 +107,7 @@ def test_contradicting_options_are_named(options, message):
 
 def test_unknown_names_say_what_there_is():
     with pytest.raises(
-        PluginError, match=r"no model is called 'resnet18'. Known: timm/<model>, tiny, torchvision/<model>"
+        PluginError, match=r"no model is called 'resnet18'. Known: tiny, timm/<model>, torchvision/<model>"
     ):
         find_architecture("resnet18")
 

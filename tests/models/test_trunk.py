@@ -1,23 +1,11 @@
-"""Properties of trunks and of grouping blocks into stages."""
+"""Properties of trunks."""
 
 import pytest
 import torch
 from torch import nn
 
 from occbench.core.errors import ConfigError
-from occbench.models.trunk import TokenMap, Trunk, stages_by_resolution
-
-
-def test_stages_start_where_the_resolution_falls():
-    blocks = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3), nn.Sequential(nn.Conv2d(4, 4, 1, 2))]
-    stages = stages_by_resolution(blocks)
-    assert {name: len(stage) for name, stage in stages.named_children()} == {"stage1": 2, "stage2": 2, "stage3": 1}
-    assert [block for stage in stages for block in stage] == blocks
-
-
-def test_final_pooling_stays_with_the_last_stage_that_has_parameters():
-    stages = stages_by_resolution([nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.MaxPool2d(2)])
-    assert [len(stage) for stage in stages] == [1, 4]
+from occbench.models.trunk import TokenMap, Trunk
 
 
 def test_token_map_lays_patches_out_row_by_row():
