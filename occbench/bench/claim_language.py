@@ -11,7 +11,7 @@ Language (all values in percentage points, 0 to 100)::
              | GROUP "(" ARM ")"                        accuracy of an arm over a condition group, or ``avg``, ``clean``
 
 Groups and arms are words of letters, digits, ``.``, ``_``, ``-``, ``/``, ``+`` and ``@`` that start with a letter or a
-digit (``20c``, ``patchdrop-60``, ``C-Full``); so a minus, a plus between two words needs a space before it. Nothing is
+digit (``20c``, ``patchdrop-60``, ``C-Full``); so a minus or plus between two words needs a space before it. Nothing is
 ever evaluated as Python.
 """
 

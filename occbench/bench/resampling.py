@@ -5,6 +5,7 @@ arms: cells of an image stay together and arms stay paired. Values are shares in
 percentage points, the unit of claims.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -98,16 +99,36 @@ def bootstrap_interval(
 
 
 def joint_draws(
-    arms: Mapping[str, Outcomes], groups: Sequence[str], *, seed: int = 0, draws: int = DRAWS
+    arms: Mapping[str, Sequence[Outcomes]], groups: Sequence[str], *, seed: int = 0, draws: int = DRAWS
 ) -> dict[tuple[str, str], NDArray[np.float64]]:
     """Return the jointly resampled accuracy of every (arm, group), float64[draws], in percentage points: for claims.
+
+    An arm's value is the mean over its training seeds. Images are resampled together for all arms; where an arm has
+    several seeds, resampled deviations of its seeds from their mean are added, scaled by sqrt(s / (s - 1)) for s seeds,
+    so that the draws' variance is the images' plus that of a mean over s seeds. Seeds of different arms are taken for
+    independent. With one seed the draws speak of that one model.
+
+    Args:
+        arms: name -> one entry per training seed.
+        groups: condition groups, or ``avg``.
+        seed: of the draws.
+        draws: how many.
 
     Raises:
         ConfigError: no such group, or no arm.
         DatasetError: the arms were scored on different cells, or a condition on too few images.
     """
-    means = 100.0 * bootstrap_means(list(arms.values()), groups, seed, draws)
-    return {(arm, group): means[:, i, j] for i, arm in enumerate(arms) for j, group in enumerate(groups)}
+    models = [model for trained in arms.values() for model in trained]
+    means = 100.0 * bootstrap_means(models, groups, seed, draws)
+    joint: dict[tuple[str, str], NDArray[np.float64]] = {}
+    start = 0
+    for arm, trained in arms.items():
+        values = means[:, start : start + len(trained)].mean(axis=1) + _seed_deviations(
+            arm, trained, groups, seed, draws
+        )
+        joint.update({(arm, group): values[:, index] for index, group in enumerate(groups)})
+        start += len(trained)
+    return joint
 
 
 def paired_difference(
@@ -176,6 +197,19 @@ def _image_weights(count: int, seed: int, draws: int) -> Iterator[NDArray[np.int
         drawn = random.integers(count, size * count).reshape(size, count)
         drawn += np.arange(size)[:, None] * count
         yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
+
+
+def _seed_deviations(
+    arm: str, trained: Sequence[Outcomes], groups: Sequence[str], seed: int, draws: int
+) -> NDArray[np.float64]:
+    """Return float64[draws, n_groups], percentage points: resampled deviations of the mean over training seeds."""
+    count = len(trained)
+    if count == 1:
+        return np.zeros((draws, len(groups)))
+    points = np.array([[100.0 * model.accuracy[model.columns(group)].mean() for group in groups] for model in trained])
+    deviations = (points - points.mean(axis=0)) * math.sqrt(count / (count - 1))
+    chosen = stream(seed, "bench", arm, count, "seeds").integers(count, draws * count).reshape(draws, count)
+    return np.asarray(deviations[chosen].mean(axis=1), dtype=np.float64)
 
 
 def _percentiles(draws: NDArray[np.float64], value: float, confidence: float) -> tuple[float, float]:

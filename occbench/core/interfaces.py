@@ -6,11 +6,14 @@ the fields are its configuration schema, the docstring its help. Engines never i
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from occbench.core.types import Condition, Example, Overlay
 
-__all__ = ["Executor", "Occlusion", "Source"]
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+__all__ = ["Executor", "Method", "Occlusion", "Source", "TrainingRun"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -107,4 +110,63 @@ class Executor(ABC):
         Raises:
             WorkerError: an item's worker died on every allowed try. Other items are finished first.
             OccbenchError: raised by a job; passed on as it is.
+        """
+
+
+class Method:
+    """An occlusion-robustness method: how a classifier is trained and asked. An empty subclass is plain fine-tuning.
+
+    A method is a frozen dataclass whose fields are its options. It keeps nothing between calls: what must be remembered
+    during a training run (a table of difference vectors, say) goes into ``run.memory``, a dict of the run's own.
+    """
+
+    #: What the method must be given: ``pairs`` (clean images with their occluded twins), ``parts`` (part masks).
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def on_epoch_start(self, run: "TrainingRun") -> None:
+        """Prepare an epoch; called once before its first batch, with the model in evaluation mode and no gradients."""
+
+    def loss(self, run: "TrainingRun", inputs: "Tensor", labels: "Tensor") -> "Tensor":
+        """Return the scalar loss of a batch; the trainer takes the gradient step.
+
+        Args:
+            run: the model (``run.vectors``, ``run.head``), the epoch, the random draws, the memory.
+            inputs: the batch as the model takes it: pass it to ``run.vectors`` unopened.
+            labels: int64[B], class indices.
+        """
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(run.head(run.vectors(inputs)), labels)
+
+    def predict(self, run: "TrainingRun", inputs: "Tensor") -> "Tensor":
+        """Return logits float[B, C] of a batch at test time, with the model in evaluation mode and no gradients."""
+        return run.head(run.vectors(inputs))
+
+
+class TrainingRun(ABC):
+    """What a method may touch while it trains; the trainer's side of the bargain.
+
+    Attributes:
+        epoch: number of the present epoch, from 0.
+        draws: torch generator of the method's own on the CPU; using it disturbs neither data order nor augmentation.
+        memory: the method's notes of this run.
+    """
+
+    epoch: int
+    draws: "Generator"
+    memory: dict[str, Any]
+
+    @abstractmethod
+    def vectors(self, inputs: "Tensor") -> "Tensor":
+        """Return the deep feature vectors float[B, D] of a batch, with gradients where the trunk trains."""
+
+    @abstractmethod
+    def head(self, vectors: "Tensor") -> "Tensor":
+        """Return logits float[B, C] of deep feature vectors."""
+
+    @abstractmethod
+    def pairs(self) -> "Iterator[tuple[Tensor, Tensor]]":
+        """Yield every clean image with its occluded twins: (inputs of 1 clean image, inputs of its P occluded ones).
+
+        Both are prepared and normalised alike and never augmented.
         """

@@ -35,7 +35,10 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
         "patch_drop": "occbench.occlusions.patch_drop:PatchDrop",
         "patterns": "occbench.occlusions.patterns:Patterns",
     },
-    "methods": {},
+    "methods": {
+        "dfv": "occbench.methods.dfv:DeepFeatureAugmentation",
+        "fine_tune": "occbench.methods.fine_tune:FineTune",
+    },
     "models": {
         "tiny": "occbench.models.tiny:Tiny",
     },

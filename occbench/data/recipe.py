@@ -1,19 +1,17 @@
 """A recipe: one YAML file says exactly which dataset is made; its canonical JSON has a fingerprint."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion, Source
-from occbench.core.plugins import find_plugin
 from occbench.core.prepare import Prepare
 from occbench.core.types import CLEAN, KEY_PATTERN, Condition
+from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
 
 __all__ = ["PluginSpec", "Recipe", "Storage", "find_recipe", "load_recipe", "parse_recipe", "recipe_names"]
 
@@ -23,24 +21,7 @@ Role = TypeVar("Role")
 _FOLDERS: Final = (Path(__file__).parents[1] / "_recipes", Path(__file__).parents[2] / "recipes")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PluginSpec(BaseModel):
-    """A plug-in and its options: ``name`` and, beside it, the fields of the player it names."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Everything but the name."""
-        return dict(self.model_extra or {})
-
-
-class Storage(_Model):
+class Storage(FrozenModel):
     """How the dataset lies on disk.
 
     Attributes:
@@ -59,7 +40,7 @@ class Storage(_Model):
     rows_per_shard: Annotated[int, Field(ge=1, le=1_000_000)] = 6144
 
 
-class Recipe(_Model):
+class Recipe(FrozenModel):
     """What to make: source, resize rule, occlusions, seed, storage.
 
     Attributes:
@@ -92,7 +73,7 @@ class Recipe(_Model):
     def open_source(self, path: str = "") -> Source:
         """Open the source; ``path`` is the folder, file or repository it reads."""
         options = self.source.options
-        return _build(self.source.name, "sources", Source, {**options, "path": path} if path else options)
+        return build_plugin(self.source.name, "sources", Source, {**options, "path": path} if path else options)
 
     def build_occlusions(self) -> tuple[Occlusion, ...]:
         """Build every family with its options.
@@ -100,7 +81,7 @@ class Recipe(_Model):
         Raises:
             ConfigError: a wrong option, or two conditions of the same name.
         """
-        built = tuple(_build(spec.name, "occlusions", Occlusion, spec.options) for spec in self.occlusions)
+        built = tuple(build_plugin(spec.name, "occlusions", Occlusion, spec.options) for spec in self.occlusions)
         names = [condition.name for family in built for condition in family.conditions]
         if twice := sorted({name for name in names if names.count(name) > 1 or name == CLEAN.name}):
             raise ConfigError(
@@ -161,14 +142,8 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
         ConfigError: no such recipe, not YAML, an unknown key, a value of the wrong type or range.
     """
     path = find_recipe(name_or_path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a recipe is a mapping of keys, found {type(content).__name__}")
-    for override in overrides:
-        _override(content, override)
+    content = read_yaml(path, "recipe")
+    apply_overrides(content, overrides)
     return parse_recipe(content, str(path))
 
 
@@ -178,59 +153,4 @@ def parse_recipe(content: Mapping[str, Any], origin: str) -> Recipe:
     Raises:
         ConfigError: as ``load_recipe``.
     """
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(f"{origin}: {_first_problems(error)}") from error
-
-
-def _first_problems(error: ValidationError) -> str:
-    problems = []
-    for item in error.errors()[:3]:
-        place = ".".join(map(str, item["loc"])) or "recipe"
-        found = "" if item["type"] in ("missing", "extra_forbidden") else f", found {item['input']!r}"
-        problems.append(f"{place}: {item['msg'].removeprefix('Value error, ')}{found}")
-    return "; ".join(problems)
-
-
-def _override(content: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
-    if not equals or not path:
-        raise ConfigError(f"--set needs KEY.KEY=VALUE, found {override!r}")
-    *parents, last = path.split(".")
-    place: Any = content
-    for step in parents:
-        place = _child(place, step, override)
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not YAML") from error
-    if isinstance(place, list):
-        _child(place, last, override)
-        place[int(last)] = value
-    elif isinstance(place, dict):
-        place[last] = value
-    else:
-        raise ConfigError(f"--set {override}: there are no keys below {'.'.join(parents)}")
-
-
-def _child(place: Any, step: str, override: str) -> Any:  # noqa: ANN401 - parsed YAML is any value
-    if isinstance(place, list):
-        if not step.isdigit() or int(step) >= len(place):
-            raise ConfigError(f"--set {override}: {step!r} is not an item of a list of {len(place)}")
-        return place[int(step)]
-    if not isinstance(place, dict):
-        raise ConfigError(f"--set {override}: there are no keys below {step!r}")
-    return place.setdefault(step, {})
-
-
-def _build(name: str, kind: str, role: type[Role], options: Mapping[str, Any]) -> Role:
-    player = find_plugin(kind, name, role)
-    known = {item.name for item in fields(player) if item.init} if is_dataclass(player) else set()
-    if unknown := sorted(set(options) - known):
-        offered = ", ".join(sorted(known)) or "none"
-        raise ConfigError(f"{name} has no option {', '.join(unknown)}. Its options: {offered}.")
-    try:
-        return TypeAdapter(player).validate_python(options)
-    except ValidationError as error:
-        raise ConfigError(f"{name}: {_first_problems(error)}") from error
+    return validate(Recipe, content, origin)

@@ -65,6 +65,8 @@ def load_backbone(
             provenance["weights"] = f"random, seed {seed}"
     backbone = Backbone(name, architecture.cut(model), {**provenance, "head": "as in the weights"})
     if head_rows is not None:
+        if headless:
+            raise ConfigError(f"{weights} has no head to take rows of. Leave head_rows out to start a new head.")
         _slice_head(backbone, head_rows)
     elif headless or backbone.num_classes != num_classes:
         _renew_head(backbone, num_classes, seed)

@@ -98,7 +98,7 @@ def test_p_values_reject_a_true_null_as_often_as_they_say():
 
 def test_joint_draws_are_points_of_percent_and_serve_claims():
     arms = {"C": trained(0.0), "C-Full": trained(1.0)}
-    draws = joint_draws(arms, ["avg", "clean"], draws=500)
+    draws = joint_draws({arm: [model] for arm, model in arms.items()}, ["avg", "clean"], draws=500)
     assert list(draws) == [("C", "avg"), ("C", "clean"), ("C-Full", "avg"), ("C-Full", "clean")]
     points = {
         (arm, group): 100 * o.accuracy[o.columns(group)].mean() for arm, o in arms.items() for group in ("avg", "clean")
@@ -107,6 +107,18 @@ def test_joint_draws_are_points_of_percent_and_serve_claims():
         assert values.mean() == pytest.approx(points[term], abs=0.5)
     assert judge(Claim("avg(C-Full) > avg(C)"), draws, points).verdict == "holds"
     assert judge(Claim("avg(C-Full) > avg(C) + 60"), draws, points).verdict == "fails"
+
+
+def test_several_seeds_add_their_variance_to_that_of_the_images():
+    seeds = [trained(gain) for gain in (0.2, 0.5, 0.9)]
+    draws = joint_draws({"C": seeds}, ["avg"])["C", "avg"]
+    images = 100 * bootstrap_means(seeds, ["avg"], 0)[:, :, 0].mean(axis=1)
+    shares = [100 * model.accuracy[1:].mean() for model in seeds]
+    assert draws.mean() == pytest.approx(np.mean(shares), abs=0.1)
+    assert draws.var() == pytest.approx(images.var() + np.var(shares, ddof=1) / 3, rel=0.05)
+    assert joint_draws({"C": seeds[:1] * 3}, ["avg"])["C", "avg"] == pytest.approx(
+        joint_draws({"C": seeds[:1]}, ["avg"])["C", "avg"]
+    )
 
 
 def test_holm_steps_down():

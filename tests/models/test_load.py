@@ -64,6 +64,8 @@ def test_headless_checkpoint_gets_a_new_head(tmp_path):
     assert torch.equal(first.head.weight, again.head.weight)
     assert first.provenance["head"] == "re-initialised, seed 3"
     assert torch.equal(first.trunk.stages.features.model.cls_token, network.cls_token)
+    with pytest.raises(ConfigError, match="has no head to take rows of"):
+        load_backbone("timm/vit_tiny_patch16_224", 2, head_rows=[0, 1], **load)
 
 
 def test_head_rows_keep_the_chosen_classes_logits(tmp_path):
@@ -86,7 +88,7 @@ def test_dropout_stays_in_front_of_a_new_head(tmp_path):
 
 def test_checkpoint_of_another_network_is_refused(tmp_path):
     checkpoint_of("tiny", 4, tmp_path / "tiny.safetensors")
-    with pytest.raises(ConfigError, match=r"does not fit the network: of 122 tensors, 102 missing .* unexpected"):
+    with pytest.raises(ConfigError, match=r"does not fit the network: of 120 tensors, 100 missing .* unexpected"):
         load_backbone("torchvision/resnet18", 4, weights=tmp_path / "tiny.safetensors")
 
 

@@ -1,1 +1,1 @@
-"""How the embedded bank occbench-30 is drawn: ``python -m occbench.occlusions.banks.drawing OUT_DIR [--sheet FILE]``."""
+"""Draws the embedded bank occbench-30: ``python -m occbench.occlusions.banks.drawing OUT_DIR [--sheet FILE]``."""

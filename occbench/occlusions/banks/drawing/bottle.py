@@ -21,7 +21,7 @@ def _solid(x: Plane, y: Plane, knots: Points, tilt: float = 0.10) -> Revolved:
     levels, radii = _profile(knots)
 
     def radius(level: Plane) -> Plane:
-        return np.interp(level, levels, radii).astype(np.float32)
+        return np.asarray(np.interp(level, levels, radii), dtype=np.float32)
 
     return revolve(x, y, radius, (float(levels[0]), float(levels[-1])), tilt)
 
@@ -87,7 +87,7 @@ def wine_bottle(canvas: Canvas) -> None:
 
 
 def cola_bottle(canvas: Canvas) -> None:
-    """Draw a waisted clear plastic bottle of cola with a red label and cap, bubbles and ribs."""
+    """Draw a waisted clear plastic bottle of cola with a green label, yellow cap, bubbles and ribs."""
     x, y = (canvas.x - 200) / 1.16, canvas.y - 200
     knots = (
         (-170, 19), (-152, 20), (-146, 24), (-140, 20), (-122, 24), (-84, 52), (-52, 62), (-40, 58),
@@ -111,21 +111,24 @@ def cola_bottle(canvas: Canvas) -> None:
     glow = _reflections(solid, -0.8, 0.95) * smoothstep(-130, -110, solid.level) * smoothstep(186, 165, solid.level)
     body = lit(colour, normal, ambient=0.62, gloss=0.75, shininess=28) + (0.5 * glow)[..., None]
     canvas.paint(body, cover(solid.distance) * (0.78 + 0.16 * liquid))
-    red = np.asarray((0.80, 0.06, 0.09), dtype=np.float32) * np.ones((*x.shape, 3), dtype=np.float32)
-    wave = np.abs(solid.level - 6 + 15 * np.sin(solid.angle * 2.2 + 0.4)) - 9 - 3 * np.sin(solid.angle * 3)
-    dots = circle((solid.angle - 0.35) * 55, solid.level + 28, 7)
-    red = mix(
-        red,
-        (0.97, 0.95, 0.93),
-        np.maximum(cover(wave), np.maximum(cover(dots), smoothstep(2.5, 1.5, np.abs(np.abs(solid.level - 4) - 44)))),
+    u, v = solid.angle * 60, solid.level
+    label = mix((0.04, 0.36, 0.34), (0.08, 0.50, 0.44), fractal(canvas.stream("print"), u, v, 30, 3))
+    bands = np.minimum(np.abs(np.abs(v - 4) - 42) - 1.5, np.abs(np.abs(v - 4) - 35) - 3)
+    label = mix(label, (0.97, 0.93, 0.80), cover(bands))
+    label = mix(label, (0.98, 0.74, 0.16), cover(circle(u - 4, v - 4, 25)))
+    slice_ = np.abs(np.sin(1.5 * np.arctan2(v - 4, u - 4))) * np.hypot(u - 4, v - 4) * 0.6
+    label = mix(
+        label,
+        (0.99, 0.93, 0.66),
+        cover(np.minimum(slice_ - 1.2, np.abs(circle(u - 4, v - 4, 20)) - 1.2)) * cover(circle(u - 4, v - 4, 22)),
     )
-    _paper(canvas, solid, red, (-47, 55), 2.0)
+    _paper(canvas, solid, label, (-47, 55), 2.0)
     canvas.paint((1, 1, 1), 0.30 * _reflections(solid, -0.8, 0.95) * cover(np.abs(solid.level - 4) - 50))
     cap = _solid(x, y, ((-192, 22), (-186, 24), (-170, 24), (-157, 24)))
     ridges = np.cos(cap.angle * 26) * 1.2
     canvas.shadow(cover(cap.distance), (2, 6), 4, 0.4)
-    canvas.paint(lit((0.84, 0.08, 0.10), bump(cap.normal, ridges), gloss=0.4, shininess=20), cover(cap.distance))
-    canvas.paint(lit((0.93, 0.16, 0.17), _lid(x)), cover(np.hypot(x, (y + 191) / 0.16) - 22, 2.5))
+    canvas.paint(lit((0.95, 0.66, 0.10), bump(cap.normal, ridges), gloss=0.4, shininess=20), cover(cap.distance))
+    canvas.paint(lit((1.0, 0.76, 0.24), _lid(x)), cover(np.hypot(x, (y + 191) / 0.16) - 22, 2.5))
 
 
 def _lid(x: Plane) -> tuple[Plane, Plane, Plane]:
@@ -135,7 +138,7 @@ def _lid(x: Plane) -> tuple[Plane, Plane, Plane]:
 
 def ketchup_bottle(canvas: Canvas) -> None:
     """Draw a tilted red squeeze bottle with a white nozzle cap and a tomato on its label."""
-    x, y = rotate(canvas.x, canvas.y, 24)
+    x, y = rotate(canvas.x, canvas.y, 24, (200, 188))
     body = ((-98, 44), (-88, 58), (-60, 70), (-20, 72), (30, 66), (70, 68), (130, 74), (172, 74), (190, 66))
     solid = _solid(x, y, body)
     smear = fractal(canvas.stream("smear"), solid.angle * 70, solid.level, 30, 5)

@@ -62,7 +62,7 @@ class Canvas:
         self.colour = self.colour * (1 - strength * np.clip(mask, 0, 1)).astype(np.float32)[..., None]
 
     def shadow(self, mask: Plane, shift: tuple[float, float], blur: float, strength: float) -> None:
-        """Let a part with the given mask cast a soft shadow, ``shift`` and ``blur`` in design pixels, on what is painted."""
+        """Let a part cast a soft shadow on what is painted; ``shift`` and ``blur`` in design pixels."""
         offset = np.asarray([[1, 0, shift[0] * SUPERSAMPLING], [0, 1, shift[1] * SUPERSAMPLING]], dtype=np.float32)
         side = mask.shape[0]
         moved = cv2.warpAffine(mask.astype(np.float32), offset, (side, side))

@@ -3,16 +3,12 @@
 import numpy as np
 
 from occbench.occlusions.banks.drawing.canvas import Canvas
-from occbench.occlusions.banks.drawing.planes import Normal, Plane, mix, scale, smoothstep
-from occbench.occlusions.banks.drawing.shading import bump, inflate, lit
+from occbench.occlusions.banks.drawing.planes import Plane, mix, scale, smoothstep
+from occbench.occlusions.banks.drawing.shading import bump, facing, inflate, lit
 from occbench.occlusions.banks.drawing.shapes import cover
 from occbench.occlusions.banks.drawing.textures import fractal, speckle, value_noise, weave
 
 __all__ = ["gingham_towel", "satin_drape", "striped_blanket"]
-
-
-def _flat(x: Plane) -> Normal:
-    return np.zeros_like(x), np.zeros_like(x), np.ones_like(x)
 
 
 def _occluded(height: Plane, low: float, high: float) -> Plane:
@@ -49,7 +45,7 @@ def gingham_towel(canvas: Canvas) -> None:
     )
     border = smoothstep(3, 1, np.abs(edge + 9))
     colour = scale(colour, (0.88 + 0.16 * thread) * (0.94 + 0.12 * slub) * (1 - 0.2 * border))
-    normal = bump(_flat(x), height + 0.25 * thread, 0.95)
+    normal = bump(facing(x), height + 0.25 * thread, 0.95)
     shaded = scale(lit(colour, normal, ambient=0.42), _occluded(height, -22, 8))
     fringe = 4 * speckle(canvas.stream("fringe"), (1, x.shape[1]))[0] * smoothstep(-20, 0, y - hem)
     canvas.paint(shaded, cover(edge - fringe, 2.4))
@@ -125,7 +121,7 @@ def striped_blanket(canvas: Canvas) -> None:
     thread = weave(u, v, 3.6)
     wool = fractal(canvas.stream("wool"), u, v, 9, 4)
     colour = scale(colour, (0.78 + 0.26 * thread) * (0.86 + 0.28 * wool))
-    normal = bump(_flat(x), height + 0.9 * thread + 2.0 * wool, 0.9)
+    normal = bump(facing(x), height + 0.9 * thread + 2.0 * wool, 0.9)
     shaded = scale(lit(colour, normal, ambient=0.42), _occluded(height, -14, 18))
     _tassels(canvas, hem, fold)
     hair = 3 * fractal(canvas.stream("hair"), canvas.x, canvas.y, 4, 2) - 1.5

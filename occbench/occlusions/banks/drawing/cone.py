@@ -38,7 +38,7 @@ class _Pose:
 def _base(canvas: Canvas, pose: _Pose, colour: Colour, corners: int = 4) -> None:
     """Draw the slab the cone stands on: a square (4) or an octagon (8) seen from above, with its front side."""
     if corners == 4:
-        ring = [(-186, 148), (-118, 94), (118, 94), (186, 148), (160, 168), (-160, 168)]
+        ring: list[tuple[float, float]] = [(-186, 148), (-118, 94), (118, 94), (186, 148), (160, 168), (-160, 168)]
     else:
         turns = [math.pi * (0.25 * k + 0.125) for k in range(8)]
         ring = [(168 * math.cos(a), 138 + 50 * math.sin(a)) for a in turns]
@@ -59,7 +59,7 @@ def _between(canvas: Canvas, upper: Points, lower: Points) -> Plane:
         polygon(canvas.x.shape, [a, b, d, c])
         for a, b, c, d in zip(upper, (*upper[1:], upper[0]), lower, (*lower[1:], lower[0]), strict=True)
     ]
-    return np.minimum.reduce(sides) - 5
+    return np.asarray(np.minimum.reduce(sides) - 5)
 
 
 def _cone(canvas: Canvas, pose: _Pose, radii: tuple[float, float]) -> tuple[Revolved, Plane]:
@@ -69,7 +69,7 @@ def _cone(canvas: Canvas, pose: _Pose, radii: tuple[float, float]) -> tuple[Revo
     widths = [radii[0] - 4, radii[0], radii[1], radii[1] + 9]
 
     def radius(level: Plane) -> Plane:
-        return np.interp(level, knots, widths).astype(np.float32)
+        return np.asarray(np.interp(level, knots, widths), dtype=np.float32)
 
     solid = revolve(x, y, radius, (_TOP, _FOOT), _TILT)
     return solid, np.clip((solid.level - _TOP) / (_FOOT - _TOP), 0, 1)

@@ -17,7 +17,7 @@ __all__ = ["cardboard_box", "gift_box", "wooden_crate"]
 
 @dataclass(frozen=True)
 class _Face:
-    """One visible side: its own coordinates ``u``, ``v`` in box units, its size, its mask and how much light it gets."""
+    """One visible side: its coordinates ``u``, ``v`` and size in box units, its mask and how much light it gets."""
 
     u: Plane
     v: Plane

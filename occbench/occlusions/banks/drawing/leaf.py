@@ -6,7 +6,7 @@ import numpy as np
 
 from occbench.occlusions.banks.drawing.canvas import Canvas
 from occbench.occlusions.banks.drawing.planes import Plane, mix, scale, smoothstep
-from occbench.occlusions.banks.drawing.shading import bump, inflate, lit
+from occbench.occlusions.banks.drawing.shading import bump, facing, inflate, lit
 from occbench.occlusions.banks.drawing.shapes import Points, cover, curve, polygon, rotate, segment, stroke
 from occbench.occlusions.banks.drawing.textures import fractal, speckle, value_noise
 
@@ -47,27 +47,24 @@ def toothed_leaf(canvas: Canvas) -> None:
     colour = mix(colour, (0.50, 0.42, 0.12), 0.7 * smoothstep(0.64, 0.72, blotch) * smoothstep(0.55, 0.95, reach))
     puff = 7.0 * smoothstep(0, 14, vein) * (1 - 0.4 * reach) + 9 * smoothstep(0, 40, side) - 2 * main
     fold = -0.0022 * across * np.abs(across) + 8 * np.sin(x / 60 + 0.4) * reach
-    normal = bump(_flat(x), puff + fold + 0.35 * net + 2 * blotch, 0.85)
+    normal = bump(facing(x), puff + fold + 0.35 * net + 2 * blotch, 0.85)
     stalk = stroke(x.shape, curve(((84, 338), (60, 356), (38, 370), (16, 390))), 4.2)
     canvas.paint(lit((0.46, 0.58, 0.24), inflate(stalk, 4.2)), cover(stalk))
     canvas.paint(lit(colour, normal, ambient=0.40, gloss=0.20, shininess=22), cover(edge, 2.2))
 
 
-def _flat(x: Plane) -> tuple[Plane, Plane, Plane]:
-    return np.zeros_like(x), np.zeros_like(x), np.ones_like(x)
-
-
 _MAPLE_HALF: Points = (
     (0, -1.00), (0.07, -0.84), (0.19, -0.80), (0.16, -0.66), (0.25, -0.58), (0.20, -0.42), (0.19, -0.28), (0.31, -0.40),
-    (0.40, -0.56), (0.47, -0.50), (0.62, -0.60), (0.80, -0.66), (0.74, -0.50), (0.86, -0.42), (0.72, -0.32), (0.70, -0.20),
-    (0.52, -0.10), (0.44, 0.02), (0.58, 0.00), (0.70, 0.06), (0.80, 0.00), (1.00, 0.08), (0.86, 0.16), (0.84, 0.28),
+    (0.40, -0.56), (0.47, -0.50), (0.62, -0.60), (0.80, -0.66), (0.74, -0.50), (0.86, -0.42), (0.72, -0.32),
+    (0.70, -0.20), (0.52, -0.10), (0.44, 0.02), (0.58, 0.00), (0.70, 0.06), (0.80, 0.00), (1.00, 0.08), (0.86, 0.16),
+    (0.84, 0.28),
     (0.68, 0.28), (0.56, 0.38), (0.36, 0.34), (0.20, 0.36), (0.06, 0.40), (0.00, 0.42),
 )  # fmt: skip
 
 
 def maple_leaf(canvas: Canvas) -> None:
     """Draw a red and orange autumn maple leaf with veins to every lobe, spots and a stalk."""
-    turn, centre, size = math.radians(14), (196.0, 236.0), 205.0
+    turn, centre, size = math.radians(14), (197.0, 230.0), 197.0
 
     def place(px: float, py: float) -> tuple[float, float]:
         c, s = math.cos(turn), math.sin(turn)
@@ -119,18 +116,18 @@ def _sharpened(points: Points) -> Points:
 def monstera_leaf(canvas: Canvas) -> None:
     """Draw a dark glossy monstera leaf: heart-shaped, split between the side veins and holed near the midrib."""
     x, y = rotate(canvas.x, canvas.y, 62, (206, 208))
-    x, y = x / 0.94, y / 0.94
+    x, y = x / 0.88, y / 0.88
     across = y + 0.0006 * x * x
     side = np.abs(across)
     t = np.clip((x + 175) / 368, 0, 1)
-    half = 166 * np.maximum(np.sin(math.pi * np.clip(t * 0.88 + 0.12, 0, 1) ** 0.80), 0) ** 0.66
+    half = 176 * np.maximum(np.sin(math.pi * np.clip(t * 0.88 + 0.12, 0, 1) ** 0.74), 0) ** 0.80
     notch = np.hypot((x + 182) / 1.5, across) - 24
     edge = np.where((x > -178) & (x < 195), side - half, 60)
     reach = side / np.maximum(half, 1)
     spacing = 52.0
     lean = (x - 0.42 * side - 0.0006 * side * side + 421) / spacing
     phase = np.abs(lean - np.floor(lean) - 0.5) * spacing
-    slit = np.where((lean > 4.3) & (lean < 10.9), (25.8 - phase) + 13 - 24 * smoothstep(0.42, 1.0, reach), 50)
+    slit = np.where((lean > 4.3) & (lean < 10.9), (25.8 - phase) + 13 - 16 * smoothstep(0.42, 1.0, reach), 50)
     slit = np.maximum(slit - 8.0, (0.50 - reach) * 120)
     hole = np.hypot((25.9 - phase) / 6.0, (side - 36) / 15) - 1
     hole = np.where((lean > 4.6) & (lean < 9.4), hole * 7, 50)
@@ -144,7 +141,7 @@ def monstera_leaf(canvas: Canvas) -> None:
     puff = 8.0 * smoothstep(0, 20, phase) + 14 * smoothstep(0, 50, side) - 0.0009 * side * side
     relief = puff + 0.2 * net + 10 * fractal(canvas.stream("wave"), x, y, 120, 2)
     normal = bump(inflate(edge, 7, 1.5), relief, 0.9)
-    stalk = stroke(canvas.x.shape, curve(((140, 76), (128, 48), (104, 14))), 5.0)
+    stalk = stroke(canvas.x.shape, curve(((142, 78), (130, 50), (106, 16))), 5.0)
     canvas.paint(lit((0.30, 0.50, 0.20), inflate(stalk, 5.0)), cover(stalk))
     dust = 0.97 + 0.06 * speckle(canvas.stream("dust"), x.shape)
     shaded = scale(lit(colour, normal, ambient=0.44, gloss=0.42, shininess=16), dust)

@@ -21,7 +21,7 @@ def _body(canvas: Canvas, centre: float, top: float, bottom: float, radii: tuple
     levels, widths = np.asarray(curve(knots)).T
 
     def radius(level: Plane) -> Plane:
-        return np.interp(level, levels, widths).astype(np.float32)
+        return np.asarray(np.interp(level, levels, widths), dtype=np.float32)
 
     return revolve(canvas.x - centre, canvas.y, radius, (top, bottom), _TILT)
 

@@ -18,7 +18,7 @@ Normal: TypeAlias = tuple[Plane, Plane, Plane]
 def smoothstep(low: float, high: float, value: Plane) -> Plane:
     """Return 0 at or before ``low``, 1 at or after ``high``, and a smooth cubic between; ``low > high`` falls."""
     t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t))
 
 
 def mix(first: Plane | Colour, second: Plane | Colour, share: Plane) -> Plane:

@@ -14,17 +14,15 @@ import numpy as np
 from occbench.occlusions.banks.drawing.canvas import SUPERSAMPLING
 from occbench.occlusions.banks.drawing.planes import Colour, Normal, Plane, scale
 
-__all__ = ["FLAT", "Revolved", "bump", "inflate", "lit", "revolve", "sphere", "turn"]
+__all__ = ["Revolved", "bump", "facing", "inflate", "lit", "revolve", "slope", "sphere", "turn"]
 
 _LIGHT = (-0.50, -0.62, 0.604)
 _HALFWAY = (-0.279, -0.346, 0.896)
 _BOUNCE = (0.62, 0.55, 0.56)
-#: The normal of a surface that faces the viewer.
-FLAT: Normal = (np.float32(0) * np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32))
 
 
 def _dot(normal: Normal, direction: tuple[float, float, float]) -> Plane:
-    return normal[0] * direction[0] + normal[1] * direction[1] + normal[2] * direction[2]
+    return np.asarray(normal[0] * direction[0] + normal[1] * direction[1] + normal[2] * direction[2])
 
 
 def lit(
@@ -50,6 +48,11 @@ def lit(
 def _unit(nx: Plane, ny: Plane, nz: Plane) -> Normal:
     length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
     return nx / length, ny / length, nz / length
+
+
+def facing(like: Plane) -> Normal:
+    """Return the normals of a plane that faces the viewer, shaped as ``like``."""
+    return np.zeros_like(like), np.zeros_like(like), np.ones_like(like)
 
 
 def slope(height: Plane) -> tuple[Plane, Plane]:

@@ -20,7 +20,7 @@ def value_noise(draw: Stream, x: Plane, y: Plane, cell: float) -> Plane:
     right, bottom = (left + 1) % _LATTICE, (top + 1) % _LATTICE
     upper = table[top, left] * (1 - fu) + table[top, right] * fu
     lower = table[bottom, left] * (1 - fu) + table[bottom, right] * fu
-    return upper * (1 - fv) + lower * fv
+    return np.asarray(upper * (1 - fv) + lower * fv)
 
 
 def fractal(draw: Stream, x: Plane, y: Plane, cell: float, octaves: int = 4) -> Plane:

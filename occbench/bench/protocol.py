@@ -1,0 +1,187 @@
+"""A benchmark: one YAML file says what is trained on, what is tested on, which arms are compared and what is claimed."""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, model_validator
+
+from occbench.bench.claims import Claim
+from occbench.core.canonical import fingerprint
+from occbench.core.errors import ConfigError
+from occbench.core.interfaces import Method
+from occbench.core.prepare import Prepare
+from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
+from occbench.data.recipe import Recipe
+
+__all__ = ["Arm", "Benchmark", "SplitRule", "TrainRule", "benchmark_names", "load_benchmark"]
+
+_FOLDERS: Final = (Path(__file__).parents[1] / "_benchmarks", Path(__file__).parents[2] / "benchmarks")
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class SplitRule(FrozenModel):
+    """Which images are trained on, tested on and paired [Cen et al., sections 4.1 and 4.3].
+
+    Attributes:
+        train_per_class: training images of a class, drawn by seed.
+        test_per_class: test images of a class, at most, drawn from the rest.
+        validation_share: share of the training images held out to choose the epoch; 0 keeps the last epoch.
+        pair_classes: classes whose images are paired with their occluded twins.
+        pair_per_class: clean images paired, of each such class.
+        protocol: ``inclusive`` draws the pairs from the training images; ``exclusive`` keeps the last ``pair_classes``
+            classes for the pairs alone, and neither trains nor tests on them.
+        test_source: options that turn the source into the one of the test images (an official test split); None takes
+            both from one source.
+    """
+
+    train_per_class: Count
+    test_per_class: Count = 50
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    pair_classes: Count = 10
+    pair_per_class: Count = 5
+    protocol: Literal["inclusive", "exclusive"] = "inclusive"
+    test_source: PluginSpec | None = None
+
+
+class TrainRule(FrozenModel):
+    """How every arm is trained; the same for all of them.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images in a step.
+        optimizer: ``sgd`` (momentum 0.9) or ``adamw``.
+        lr_trunk: peak learning rate of the trunk.
+        lr_head: peak learning rate of the head.
+        weight_decay: of every weight.
+        schedule: ``cosine`` to zero, ``step`` or ``constant``, stepped every batch (timm).
+        warmup_epochs: linear warm-up from zero.
+        clip_norm: greatest gradient norm; 0 does not clip.
+        trainable: ``all``, ``head``, ``layer4+fc`` (last stage and head) or ``channels>=512``.
+        augment: ``flip_affine`` (Caltech-101 [Cen et al., section 4]), ``random_resized_crop`` (ILSVRC) or ``none``.
+        precision: ``fp32``, or ``bf16`` mixed precision.
+        cached_views: with a frozen prefix: augmented views of each image whose prefix activations are kept and drawn
+            from, instead of a fresh one every time; 0 augments afresh. Trades variety of augmentation for speed.
+    """
+
+    epochs: Count = 40
+    batch_size: Count = 64
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr_trunk: Annotated[float, Field(ge=0)] = 1e-3
+    lr_head: Annotated[float, Field(gt=0)] = 1e-2
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0
+    clip_norm: Annotated[float, Field(ge=0)] = 0
+    trainable: str = "all"
+    augment: Literal["flip_affine", "random_resized_crop", "none"] = "flip_affine"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    cached_views: Annotated[int, Field(ge=0)] = 0
+
+
+class Arm(FrozenModel):
+    """One row of the table: a method and what it is trained on.
+
+    Attributes:
+        method: a method's name and options.
+        add_occluded: the occluded twins of the pairs are added to the training images, with their labels (arms F).
+        pair_groups: condition groups that the pairs are made of; empty takes all (``Full``), ``[10c]`` is ``10C``.
+    """
+
+    method: PluginSpec
+    add_occluded: bool = False
+    pair_groups: tuple[str, ...] = ()
+
+    def build(self) -> Method:
+        """Build the method with its options."""
+        return build_plugin(self.method.name, "methods", Method, self.method.options)
+
+
+class Benchmark(FrozenModel):
+    """What is compared, on what, and what is claimed about it.
+
+    Attributes:
+        name: matches the file's.
+        description: one or two sentences.
+        reference: CSV under ``benchmarks/reference`` with the paper's numbers, or empty.
+        source: the clean images; the path comes from the command line.
+        prepare: the resize rule.
+        occlusions: families whose conditions are the test columns.
+        pair_occlusions: families that the pairs are made with; empty takes ``occlusions`` (other occluders than the
+            test's in the cross-pattern protocol).
+        split: which images go where.
+        backbones: their names.
+        pretrained: start from published weights (or those given by ``--weights``); otherwise from scratch.
+        train: how every arm is trained.
+        arms: name -> arm, in table order.
+        seeds: training seeds; each draws its own head, order and augmentation.
+        split_seed: draws the split and the patterns.
+        claims: statements to judge, with their source.
+    """
+
+    name: str
+    description: str = ""
+    reference: str = ""
+    source: PluginSpec
+    prepare: Prepare = Prepare()
+    occlusions: Annotated[tuple[PluginSpec, ...], Field(min_length=1)]
+    pair_occlusions: tuple[PluginSpec, ...] = ()
+    split: SplitRule
+    backbones: Annotated[tuple[str, ...], Field(min_length=1)]
+    pretrained: bool = True
+    train: TrainRule = TrainRule()
+    arms: Annotated[dict[str, Arm], Field(min_length=1)]
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)
+    split_seed: int = 0
+    claims: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Benchmark":
+        for text in self.claims:
+            unknown = sorted({arm for arm, _ in Claim(text).terms} - set(self.arms))
+            if unknown:
+                raise ValueError(f"claim {text!r} speaks of arm {unknown[0]}, the arms are {', '.join(self.arms)}")
+        return self
+
+    def test_recipe(self) -> Recipe:
+        """The recipe of the test columns."""
+        return self._recipe(self.occlusions)
+
+    def pair_recipe(self) -> Recipe:
+        """The recipe of the pairs."""
+        return self._recipe(self.pair_occlusions or self.occlusions)
+
+    def _recipe(self, occlusions: tuple[PluginSpec, ...]) -> Recipe:
+        return Recipe(
+            name=self.name, source=self.source, prepare=self.prepare, occlusions=occlusions, seed=self.split_seed
+        )
+
+    def split_fingerprint(self, source_fingerprint: str) -> str:
+        """A hash of what decides which images and overlays are tested on."""
+        return fingerprint(
+            [self.split.model_dump(), self.split_seed, self.test_recipe().pixels_fingerprint(), source_fingerprint]
+        )
+
+
+def benchmark_names() -> list[str]:
+    """Return the names of the packaged benchmarks, sorted."""
+    return sorted({file.stem for folder in _FOLDERS if folder.is_dir() for file in folder.glob("*.yaml")})
+
+
+def load_benchmark(name_or_path: str, overrides: tuple[str, ...] = ()) -> Benchmark:
+    """Read a benchmark and apply overrides of the form ``a.b=c``.
+
+    Raises:
+        ConfigError: no such benchmark, not YAML, an unknown key, a value of the wrong type or range, a claim that
+            cannot be parsed or speaks of an unknown arm.
+    """
+    path = next(
+        (file for folder in _FOLDERS if (file := folder / f"{name_or_path}.yaml").is_file()), Path(name_or_path)
+    )
+    if not path.is_file():
+        known = ", ".join(benchmark_names())
+        raise ConfigError(f"no benchmark is called {name_or_path!r}, and there is no such file. Packaged: {known}.")
+    content = read_yaml(path, "benchmark")
+    apply_overrides(content, overrides)
+    return validate(Benchmark, content, str(path))
