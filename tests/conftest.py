@@ -1,9 +1,14 @@
-"""Shared fixtures: the real photographs beside the checkout, where they are; one torch thread."""
+"""Shared fixtures: tiny inputs and datasets, the command line, real photographs where they are; one torch thread."""
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
+from PIL import Image
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -17,3 +22,134 @@ def real_data() -> Path:
     if not _SHARED.is_dir():
         pytest.skip("the real photographs are not beside this checkout (set OCCBENCH_TEST_DATA to their folder)")
     return _SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_images(tmp_path_factory):
+    """A folder of 3 classes x 4 images of 40 to 60 px, PNG and JPEG; read it, copy it, do not change it."""
+    from occbench.core.seeding import stream
+
+    root = tmp_path_factory.mktemp("images")
+    for label, name in enumerate(("apple", "bee", "cup")):
+        (root / name).mkdir()
+        for number in range(4):
+            draws = stream(label, "photograph", number)
+            width, height = 40 + draws.integer(0, 21), 40 + draws.integer(0, 21)
+            coarse = draws.integers(256, 8 * 8 * 3).reshape(8, 8, 3).astype(np.uint8)
+            picture = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+            picture.save(root / name / f"{number}.{'png' if number % 2 else 'jpg'}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_bank(tmp_path_factory):
+    """A folder of two occluders: a disc with a soft edge and an opaque bar."""
+    from occbench.core.seeding import stream
+
+    folder = tmp_path_factory.mktemp("bank")
+    rows, columns = np.mgrid[:60, :60] - 29.5
+    disc = np.empty((60, 60, 4), dtype=np.uint8)
+    disc[..., :3] = stream(0, "disc").integers(256, 60 * 60 * 3).reshape(60, 60, 3)
+    disc[..., 3] = np.clip((28 - np.hypot(rows, columns)) * 32, 0, 255)
+    bar = np.full((24, 48, 4), (250, 60, 10, 255), dtype=np.uint8)
+    for name, pixels in (("disc", disc), ("bar", bar)):
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_content(tiny_bank):
+    """Return a function that makes a recipe's content as it stands in YAML: 8 conditions, 2 images a shard."""
+
+    def make(**storage):
+        return {
+            "name": "tiny",
+            "source": {"name": "image_folder"},
+            "prepare": {"rule": "direct", "size_px": 48},
+            "occlusions": [{"name": "patterns", "bank": str(tiny_bank), "random_positions": 1}],
+            "seed": 5,
+            "storage": {"rows_per_shard": 16, **storage},
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tiny_content):
+    """Return a function that makes the recipe of ``tiny_content``; arguments are keys of its storage."""
+    from occbench.data.recipe import parse_recipe
+
+    return lambda **storage: parse_recipe(tiny_content(**storage), "tiny.yaml")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, tiny_images, tiny_recipe):
+    """Return a function that gives a finished dataset of ``tiny_recipe``; made once, so copy it to change it."""
+    from occbench.generate.run import generate
+
+    made = {}
+
+    def make(**storage):
+        key = tuple(sorted(storage.items()))
+        if key not in made:
+            made[key] = tmp_path_factory.mktemp("finished") / "dataset"
+            generate(tiny_recipe(**storage), made[key], source_path=str(tiny_images))
+        return made[key]
+
+    return make
+
+
+@pytest.fixture
+def copy_of(tmp_path, finished):
+    """Return a function that copies a finished dataset, to be damaged."""
+
+    def make(**storage):
+        return Path(shutil.copytree(finished(**storage), tmp_path / "copy"))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def snapshot():
+    """Return a function from a folder to {relative path: (SHA-256, time of change in ns)} of every file below it."""
+    from occbench.core.files import hash_file
+
+    def take(folder):
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): (hash_file(path), path.stat().st_mtime_ns) for path in files}
+
+    return take
+
+
+@pytest.fixture(scope="session")
+def bytes_of(snapshot):
+    """Return a function from a folder to {relative path: SHA-256} of every file below it."""
+    return lambda folder: {name: sha256 for name, (sha256, _) in snapshot(folder).items()}
+
+
+@pytest.fixture
+def recipe_file(tmp_path, tiny_content):
+    """Return a function that writes a recipe (by default ``tiny_content``) as YAML and returns its path."""
+
+    def write(content=None, **storage):
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump(tiny_content(**storage) if content is None else content), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def occbench_cli(monkeypatch, capsys):
+    """Return a function that runs the command line in this process and returns (exit code, stdout, stderr)."""
+    from occbench.cli import main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["occbench", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        found = capsys.readouterr()
+        return stop.value.code or 0, found.out, found.err
+
+    return run

@@ -1,4 +1,4 @@
-"""A benchmark: one YAML file says what is trained on, what is tested on, which arms are compared and what is claimed."""
+"""A benchmark: one YAML file says what is trained and tested on, which arms are compared and what is claimed."""
 
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from occbench.bench.claims import Claim
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method
+from occbench.core.interfaces import Method, Source
 from occbench.core.prepare import Prepare
 from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
 from occbench.data.recipe import Recipe
@@ -143,6 +143,10 @@ class Benchmark(FrozenModel):
             if unknown:
                 raise ValueError(f"claim {text!r} speaks of arm {unknown[0]}, the arms are {', '.join(self.arms)}")
         return self
+
+    def source_at(self, path: str) -> Source:
+        """Open the source of the clean images at ``path``."""
+        return self.test_recipe().open_source(path)
 
     def test_recipe(self) -> Recipe:
         """The recipe of the test columns."""

@@ -33,5 +33,5 @@ def main() -> None:
     try:
         app()
     except OccbenchError as error:
-        typer.secho(f"occbench: {error}", err=True, fg="red")
+        typer.secho(f"occbench: {' '.join(str(error).splitlines())}", err=True, fg="red")
         sys.exit(2)

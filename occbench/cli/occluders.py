@@ -21,4 +21,5 @@ def from_coco(
     from occbench.occlusions.banks.from_coco import cut_occluders
 
     report = cut_occluders(annotations, images, out, count=count, rule=CutRule(min_area_px=min_area))
-    typer.echo(str(report))
+    skipped = "".join(f"; {number} left out: {reason}" for reason, number in report.skipped.items())
+    typer.echo(f"{out}: {len(report.written)} occluders{skipped}. Next: --set occlusions.0.bank={out}")

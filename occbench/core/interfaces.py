@@ -50,6 +50,19 @@ class Source(ABC):
             IndexError: no such index.
         """
 
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s labels; sources that know them without decoding the image override this."""
+        return self[index].labels
+
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s labels; a source that knows them without decoding the image overrides this.
+
+        Raises:
+            BrokenImageError: the image has no label, or must be decoded to learn it and cannot be.
+            IndexError: no such index.
+        """
+        return self[index].labels
+
     @property
     @abstractmethod
     def fingerprint(self) -> str:

@@ -25,9 +25,11 @@ Role = TypeVar("Role")
 BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "sources": {
         "caltech101": "occbench.sources.caltech101:Caltech101",
+        "cub200": "occbench.sources.cub200:CUB200",
         "hub": "occbench.sources.hub:Hub",
         "image_folder": "occbench.sources.image_folder:ImageFolder",
         "imagenet": "occbench.sources.imagenet:ImageNet",
+        "oxford102": "occbench.sources.oxford102:Oxford102",
         "toyparts": "occbench.sources.toyparts:ToyParts",
     },
     "occlusions": {

@@ -1,8 +1,9 @@
 """YAML files as validated, frozen models: reading, overriding single keys, building the plug-ins they name."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, TypeVar
 
 import yaml
@@ -81,7 +82,10 @@ def _first_problems(error: ValidationError) -> str:
     problems = []
     for item in error.errors()[:3]:
         place = ".".join(map(str, item["loc"])) or "recipe"
-        found = "" if item["type"] in ("missing", "extra_forbidden") else f", found {item['input']!r}"
+        if item["type"] == "extra_forbidden":
+            problems.append(f"{place}: there is no such key")
+            continue
+        found = "" if item["type"] == "missing" else f", found {shorten(repr(item['input']), 80)}"
         problems.append(f"{place}: {item['msg'].removeprefix('Value error, ')}{found}")
     return "; ".join(problems)
 
@@ -125,11 +129,21 @@ def build_plugin(name: str, kind: str, role: type[Role], options: Mapping[str, A
         ConfigError: an option it does not have, or a value of the wrong type or range.
     """
     player = find_plugin(kind, name, role)
-    known = {item.name for item in fields(player) if item.init} if is_dataclass(player) else set()
+    options_of = [item for item in fields(player) if item.init] if is_dataclass(player) else []
+    known = {item.name for item in options_of}
     if unknown := sorted(set(options) - known):
         offered = ", ".join(sorted(known)) or "none"
         raise ConfigError(f"{name} has no option {', '.join(unknown)}. Its options: {offered}.")
+    if not is_dataclass(player):
+        return player()
+    if missing := [item.name for item in options_of if _is_required(item) and item.name not in options]:
+        way = "give --source, or set it beside the name" if missing == ["path"] else "set it beside the name"
+        raise ConfigError(f"{name} needs {', '.join(missing)}, found no value: {way}.")
     try:
         return TypeAdapter(player).validate_python(options)
     except ValidationError as error:
         raise ConfigError(f"{name}: {_first_problems(error)}") from error
+
+
+def _is_required(option: Field[Any]) -> bool:
+    return option.default is MISSING and option.default_factory is MISSING

@@ -29,7 +29,8 @@ class OccludedDataset(Dataset[dict[str, Any]], ABC):
 
     An item is a dict that PyTorch's default collate batches: ``image`` (uint8[3, H, W] tensor, or what ``transform``
     makes of it), ``label`` (int; for a multi-label dataset ``labels``, a float32[classes] tensor of 0 and 1), ``key``,
-    ``condition``, ``group``, ``achieved`` (share of the image hidden), ``row``.
+    ``condition``, ``group``, ``achieved`` (share of the image hidden), ``row`` (the row's id in ``data/FORMAT.md``: it
+    counts images of the source, so it stays the same with another limit, and differs from ``i`` after a gap).
 
     Attributes:
         directory: where it lies.
@@ -57,14 +58,17 @@ class OccludedDataset(Dataset[dict[str, Any]], ABC):
     def __len__(self) -> int:
         return self.manifest.rows
 
-    @abstractmethod
     def sample(self, index: int) -> Sample:
         """Return row ``index`` as numpy: uint8[H, W, 3] image and everything known about it."""
+        return self._read(index)[0]
+
+    @abstractmethod
+    def _read(self, index: int) -> tuple[Sample, int]:
+        """Return row ``index`` and its id."""
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return row ``index`` as a dict; see the class."""
-        position, condition = self.locate(index)
-        sample = self.sample(index)
+        sample, row = self._read(index)
         image = torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1)))
         item = {
             "image": image if self.transform is None else self.transform(image),
@@ -72,7 +76,7 @@ class OccludedDataset(Dataset[dict[str, Any]], ABC):
             "condition": sample.condition,
             "group": sample.group,
             "achieved": sample.achieved,
-            "row": position * len(self.conditions) + condition,
+            "row": row,
         }
         if self.manifest.multi_label:
             present = torch.zeros(len(self.classes))
@@ -98,17 +102,18 @@ class VirtualDataset(OccludedDataset):
         """Open a finished dataset; see ``OccludedDataset``."""
         super().__init__(directory, transform)
         self._clean = CleanImages(self.directory, self.manifest)
-        self._last: tuple[int, Example] | None = None
+        self._last: tuple[int, Example, int] | None = None
 
-    def sample(self, index: int) -> Sample:
-        """Render row ``index``."""
+    def _read(self, index: int) -> tuple[Sample, int]:
         position, number = self.locate(index)
         if self._last is None or self._last[0] != position:
-            self._last = position, self._clean.example(position)
-        example = self._last[1]
+            row = self._clean.row(position)
+            self._last = position, self._clean.to_example(row), row["index"]
+        _, example, image_number = self._last
         condition = self.conditions[number]
         image, overlay = _renderer(self.manifest.recipe).render(example, condition)
-        return Sample(example.key, image, example.labels, condition.name, condition.group, overlay.achieved)
+        sample = Sample(example.key, image, example.labels, condition.name, condition.group, overlay.achieved)
+        return sample, image_number * len(self.conditions) + number
 
 
 class StoredDataset(OccludedDataset):
@@ -132,8 +137,7 @@ class StoredDataset(OccludedDataset):
         self._reader = RowGroupReader([self.directory / file.path for file in files])
         self._variants = variants_per_group(self.manifest.recipe)
 
-    def sample(self, index: int) -> Sample:
-        """Read row ``index``."""
+    def _read(self, index: int) -> tuple[Sample, int]:
         position, number = self.locate(index)
         shard, within = self._index.find(position)
         groups_per_image = -(-len(self.conditions) // self._variants)
@@ -141,7 +145,8 @@ class StoredDataset(OccludedDataset):
         row = table.slice(number % self._variants, 1).to_pylist()[0]
         labels = tuple(row["labels"]) if self.manifest.multi_label else (row["label"],)
         image = decode(row["image"]["bytes"])
-        return Sample(row["key"], image, labels, row["condition"], row["group"], row["achieved"])
+        sample = Sample(row["key"], image, labels, row["condition"], row["group"], row["achieved"])
+        return sample, row["row"]
 
 
 def load(directory: str | Path, transform: Transform | None = None) -> OccludedDataset:

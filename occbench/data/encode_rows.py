@@ -44,7 +44,7 @@ class RowEncoder:
     def overlays(self, example: Example) -> Iterator[tuple[Condition, Overlay]]:
         """Yield (condition, overlay) in row order without rendering or encoding anything."""
         for condition in self._renderer.conditions:
-            yield condition, self._renderer.overlay(example, condition).overlay
+            yield condition, self._renderer.bare_overlay(example, condition)
 
     def _rendered(self, example: Example) -> Iterator[tuple[Condition, Overlay, bytes]]:
         out = scratch("rendered", *example.image.shape)
@@ -56,7 +56,7 @@ class RowEncoder:
         height, width = example.image.shape[:2]
         encoder = SplicedEncoder(np.ascontiguousarray(example.image), self.encoding.quality)
         for condition in self._renderer.conditions:
-            overlay = self._renderer.overlay(example, condition).overlay
+            overlay = self._renderer.bare_overlay(example, condition)
             if self._renderer.per_image(condition):
                 splice = prepare_splice(overlay, height, width, self.encoding.quality)
             else:

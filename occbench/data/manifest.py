@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from occbench.core.canonical import fingerprint
 from occbench.core.errors import DatasetError
 from occbench.core.files import write_json
 from occbench.data.recipe import Recipe
@@ -72,6 +73,7 @@ class Manifest(_Entry):
         files: every file but the manifest itself, sorted by path.
         achieved: condition group -> least, mean and greatest achieved ratio over the rows.
         made_with: package -> version of what made it.
+        sha256: hash of the canonical JSON of everything above; see ``sealed``.
     """
 
     format_version: int
@@ -87,6 +89,12 @@ class Manifest(_Entry):
     files: tuple[FileEntry, ...]
     achieved: Mapping[str, Mapping[str, float]]
     made_with: Mapping[str, str]
+    sha256: str = ""
+
+    def sealed(self) -> "Manifest":
+        """Return a copy whose ``sha256`` fits its content, so that ``verify`` finds a changed byte here, too."""
+        content = self.model_dump(mode="json", exclude={"sha256"})
+        return self.model_copy(update={"sha256": fingerprint(content, length=64)})
 
     @property
     def rows(self) -> int:

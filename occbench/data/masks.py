@@ -1,12 +1,12 @@
-"""Masks as COCO run-length text, through pycocotools."""
+"""Masks as COCO run-length text that carries its own size."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from occbench.core.errors import DatasetError
+from occbench.core.rle import decode_runs, encode_runs
 from occbench.core.types import Example
 
 __all__ = ["decode_mask", "encode_mask", "pack_masks", "unpack_masks"]
@@ -17,8 +17,7 @@ _OBJECT = ""
 
 def encode_mask(mask: NDArray[np.bool_]) -> str:
     """Return COCO's compressed run-length text of a bool[H, W] mask, preceded by ``HxW:``."""
-    counts = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
-    return f"{mask.shape[0]}x{mask.shape[1]}:{counts.decode('ascii')}"
+    return f"{mask.shape[0]}x{mask.shape[1]}:{encode_runs(mask)}"
 
 
 def decode_mask(text: str) -> NDArray[np.bool_]:
@@ -31,7 +30,7 @@ def decode_mask(text: str) -> NDArray[np.bool_]:
     height, _, width = size.partition("x")
     if not (height.isdigit() and width.isdigit() and counts and counts.isascii()):
         raise DatasetError(f"a stored mask is not run-length text: it starts with {text[:20]!r}")
-    decoded = coco_mask.decode({"size": [int(height), int(width)], "counts": counts.encode("ascii")})
+    decoded = decode_runs({"size": [int(height), int(width)], "counts": counts.encode("ascii")})
     return np.ascontiguousarray(decoded, dtype=np.bool_)
 
 

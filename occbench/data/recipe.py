@@ -1,10 +1,11 @@
 """A recipe: one YAML file says exactly which dataset is made; its canonical JSON has a fingerprint."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
@@ -14,8 +15,6 @@ from occbench.core.types import CLEAN, KEY_PATTERN, Condition
 from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
 
 __all__ = ["PluginSpec", "Recipe", "Storage", "find_recipe", "load_recipe", "parse_recipe", "recipe_names"]
-
-Role = TypeVar("Role")
 
 #: Where recipes live: in an installed wheel inside the package, in a checkout beside it.
 _FOLDERS: Final = (Path(__file__).parents[1] / "_recipes", Path(__file__).parents[2] / "recipes")
@@ -38,6 +37,12 @@ class Storage(FrozenModel):
     occluded: Literal["png", "jpeg"] = "png"
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
     rows_per_shard: Annotated[int, Field(ge=1, le=1_000_000)] = 6144
+
+    @model_validator(mode="after")
+    def _tar_files_hold_stored_images(self) -> "Storage":
+        if self.format == "webdataset" and self.layout == "virtual":
+            raise ValueError("format webdataset stores every image: set layout: materialised (--materialise)")
+        return self
 
 
 class Recipe(FrozenModel):
@@ -130,9 +135,9 @@ def find_recipe(name_or_path: str) -> Path:
     path = Path(name_or_path)
     if path.is_file():
         return path
-    raise ConfigError(
-        f"no recipe is called {name_or_path!r}, and there is no such file. Packaged: {', '.join(recipe_names())}."
-    )
+    close = difflib.get_close_matches(name_or_path, recipe_names(), n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Packaged: {', '.join(recipe_names())}."
+    raise ConfigError(f"no recipe is called {name_or_path!r}, and there is no such file. {hint}")
 
 
 def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:

@@ -61,6 +61,17 @@ class Renderer:
         height, width = example.image.shape[:2]
         return self._shared(condition.name, height, width)
 
+    def bare_overlay(self, example: Example, condition: Condition) -> Overlay:
+        """Make (or recall) the overlay of a condition without preparing it for the compositor, for other uses.
+
+        Raises:
+            OcclusionError, BrokenImageError: as the family's ``overlay``.
+        """
+        family = self._families[condition.name]
+        if family.per_image:
+            return family.overlay(example, condition, self._seed)
+        return self.overlay(example, condition).overlay
+
     def render(
         self, example: Example, condition: Condition, out: NDArray[np.uint8] | None = None
     ) -> tuple[NDArray[np.uint8], Overlay]:
@@ -79,6 +90,14 @@ class Renderer:
         for condition in self.conditions:
             image, overlay = self.render(example, condition)
             yield Sample(example.key, image, example.labels, condition.name, condition.group, overlay.achieved)
+
+    def full_overlay(self, example: Example, condition: Condition) -> NDArray[np.uint8]:
+        """Return the overlay as uint8[H, W, 4] of the whole image, transparent outside its box."""
+        overlay = self.bare_overlay(example, condition)
+        full = np.zeros((*example.image.shape[:2], 4), dtype=np.uint8)
+        height, width = overlay.alpha.shape
+        full[overlay.y0 : overlay.y0 + height, overlay.x0 : overlay.x0 + width] = overlay.rgba
+        return full
 
     def shared_overlay(self, condition: Condition, height: int, width: int) -> Overlay:
         """Return the overlay that every image of this size gets; only for conditions that images share."""

@@ -9,9 +9,9 @@ from torch import nn
 from occbench.core.compose import composite_batch
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion
-from occbench.core.plugins import find_plugin
 from occbench.core.seeding import stream
 from occbench.core.types import Example
+from occbench.data.config import build_plugin
 
 __all__ = ["RandomOcclusion"]
 
@@ -49,7 +49,7 @@ class RandomOcclusion(nn.Module):
             raise ConfigError(f"RandomOcclusion needs a probability p from 0 to 1, found {p}")
         self.p = p
         self.occlusion = (
-            family if isinstance(family, Occlusion) else find_plugin("occlusions", family, Occlusion)(**options)
+            family if isinstance(family, Occlusion) else build_plugin(family, "occlusions", Occlusion, options)
         )
 
     def forward(self, image: Any) -> Any:  # noqa: ANN401 - a PIL image or a tensor; returns the same kind
@@ -61,6 +61,8 @@ class RandomOcclusion(nn.Module):
         if not isinstance(image, torch.Tensor):
             from PIL import Image
 
+            if not isinstance(image, Image.Image):
+                raise ConfigError(f"RandomOcclusion needs a PIL image or a uint8 tensor, found {type(image).__name__}.")
             pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
             return Image.fromarray(self.forward(pixels).permute(1, 2, 0).numpy())
         if image.dtype != torch.uint8 or image.ndim not in (3, 4) or image.shape[-3] != 3:

@@ -1,15 +1,17 @@
 """`occbench verify`: proof that a dataset is what its manifest says, byte by byte and pixel by pixel."""
 
+import json
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from occbench.core.errors import DatasetError
+from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import PART_SUFFIX, hash_file
 from occbench.core.seeding import stream
 from occbench.data.clean import CleanImages, ShardIndex
@@ -53,8 +55,11 @@ def verify(directory: Path, sample_images: int = 64, on_progress: Callable[[str]
         on_progress: told what is being checked.
 
     Raises:
+        ConfigError: ``sample_images`` is negative.
         DatasetError: no dataset there, or an unfinished one.
     """
+    if sample_images < 0:
+        raise ConfigError(f"--sample needs 0 images or more, found {sample_images}")
     manifest = read_manifest(directory)
     problems = list(_check_files(directory, manifest, on_progress))
     if problems:  # rows of a damaged file prove nothing more
@@ -74,6 +79,8 @@ def verify(directory: Path, sample_images: int = 64, on_progress: Callable[[str]
 
 
 def _check_files(directory: Path, manifest: Manifest, on_progress: Callable[[str], None]) -> Iterator[str]:
+    if manifest.sealed() != manifest:
+        yield f"{MANIFEST} has changed: its content has another SHA-256 than it says itself."
     for entry in manifest.files:
         on_progress(entry.path)
         path = directory / entry.path
@@ -120,19 +127,28 @@ class _RowChecker:
             yield f"{row['key']}: the clean image's pixels have another hash than its row says."
             return
         stored = None if self._stored is None else self._stored(position)
-        for condition, overlay, expected in self._encoder.encode(example):
+        first_row = row["index"] * self._manifest.conditions
+        for number, (condition, overlay, expected) in enumerate(self._encoder.encode(example)):
             self.rows += 1
             name = f"{row['key']} under {condition.name}"
             asked = condition.parameters.get("ratio")
             if asked is not None and abs(overlay.achieved - asked) > RATIO_TOLERANCE:
                 yield f"{name}: asked for a ratio of {asked}, achieved {overlay.achieved:.4f}."
             if stored is not None:
-                yield from self._compare(name, f"{row['key']}-{condition.name}", next(stored, None), expected)
+                facts: dict[str, Any] = {name: row[name] for name in ("key", "label", "labels") if name in row}
+                facts |= {"condition": condition.name, "group": condition.group, "achieved": overlay.achieved}
+                yield from self._compare(name, facts | {"row": first_row + number}, next(stored, None), expected)
 
-    def _compare(self, name: str, row: str, found: tuple[str, bytes] | None, expected: bytes) -> Iterator[str]:
-        if found is None or found[0] != row:
-            yield f"{name}: the row is missing; {'nothing' if found is None else found[0]} stands in its place."
+    def _compare(
+        self, name: str, facts: dict[str, Any], found: tuple[dict[str, Any], bytes] | None, expected: bytes
+    ) -> Iterator[str]:
+        if found is None:
+            yield f"{name}: the row is missing."
             return
+        for column in sorted(facts.keys() | found[0].keys()):
+            if facts.get(column) != found[0].get(column):
+                yield f"{name}: {column} is {found[0].get(column)!r}, and should be {facts.get(column)!r}."
+                return
         if self.same_encoder:
             if found[1] != expected:
                 yield f"{name}: the stored bytes differ from a new encoding by the same encoder."
@@ -146,11 +162,11 @@ class _RowChecker:
             yield f"{name}: {off} pixels differ from a new rendering."
 
 
-_Rows = Iterator[tuple[str, bytes]]
+_Rows = Iterator[tuple[dict[str, Any], bytes]]
 
 
 def _open_stored(directory: Path, manifest: Manifest) -> Callable[[int], _Rows] | None:
-    """Return a function from image position to its stored (name, bytes) rows, or None for a virtual dataset."""
+    """Return a function from image position to its stored (columns, image file) rows, or None for a virtual dataset."""
     if not manifest.materialised:
         return None
     files = manifest.files_in("occluded")
@@ -164,8 +180,9 @@ def _open_stored(directory: Path, manifest: Manifest) -> Callable[[int], _Rows] 
     def parquet_rows(position: int) -> _Rows:
         shard, within = index.find(position)
         for group in range(within * groups_per_image, (within + 1) * groups_per_image):
-            for row in reader.group(shard, group).select(["key", "condition", "image"]).to_pylist():
-                yield f"{row['key']}-{row['condition']}", row["image"]["bytes"]
+            for row in reader.group(shard, group).to_pylist():
+                image = row.pop("image")
+                yield row, image["bytes"]
 
     return parquet_rows
 
@@ -174,10 +191,16 @@ def _tar_rows(paths: list[Path], place: tuple[int, int], conditions: int) -> _Ro
     shard, within = place
     try:
         with tarfile.open(paths[shard]) as archive:
-            images = (member for member in archive if Path(member.name).suffix in (".png", ".jpg"))
-            for member in islice(images, within * conditions, (within + 1) * conditions):
-                stream_of_member = archive.extractfile(member)
-                if stream_of_member is not None:
-                    yield Path(member.name).stem, stream_of_member.read()
-    except tarfile.TarError as error:
-        raise DatasetError(f"{paths[shard]} is not a tar file: {error}") from error
+            first, last = within * conditions, (within + 1) * conditions
+            samples = groupby(archive, key=lambda member: member.name.partition(".")[0])
+            for _, members in islice(samples, first, last):
+                files = {Path(member.name).suffix: _content(archive, member) for member in members}
+                image = files.get(".png", files.get(".jpg", b""))
+                yield json.loads(files.get(".json", b"{}")), image
+    except (tarfile.TarError, ValueError) as error:
+        raise DatasetError(f"{paths[shard]} is not a tar file of samples: {error}") from error
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    opened = archive.extractfile(member)
+    return b"" if opened is None else opened.read()

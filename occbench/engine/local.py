@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -41,18 +42,28 @@ class LocalExecutor(Executor):
             yield from ((item, job(item)) for item in items)
             return
         waiting = dict.fromkeys(range(len(items)), 0)  # item number -> workers lost on it
-        while waiting:
-            yield from self._one_pool(job, items, waiting)
+        while queue := self._queue(waiting):
+            yield from self._one_pool(job, items, waiting, queue)
+        if waiting:
+            raise WorkerError(
+                f"the worker died {self.tries} times on {', '.join(str(items[number]) for number in waiting)}: out of "
+                "memory, or a crash in native code. Everything else is finished and kept; run again with fewer "
+                "--workers, or leave that input out."
+            )
+
+    def _queue(self, waiting: dict[int, int]) -> list[int]:
+        """Return what one pool should work on; empty when nothing is left that may still be tried."""
+        # An item that has lost a worker waits until all others are done, then runs alone: it cannot take its
+        # neighbours' tries with it, and they are finished even if it never will be.
+        untouched = [number for number, lost in waiting.items() if not lost]
+        return untouched or [number for number, lost in waiting.items() if lost < self.tries][:1]
 
     def _one_pool(
-        self, job: Callable[[Item], Result], items: Sequence[Item], waiting: dict[int, int]
+        self, job: Callable[[Item], Result], items: Sequence[Item], waiting: dict[int, int], queue: Sequence[int]
     ) -> Iterator[tuple[Item, Result]]:
-        """Work through ``waiting`` until it is empty or a worker dies; finished items leave ``waiting``."""
-        # An item that has already lost a worker runs alone, so that it cannot take its neighbours' tries with it.
-        suspects = [number for number, lost in waiting.items() if lost]
-        queue = iter(suspects[:1] or list(waiting))
+        """Work through ``queue`` until it is empty or a worker dies; finished items leave ``waiting``."""
         pool = ProcessPoolExecutor(
-            max_workers=1 if suspects else self.workers,
+            max_workers=min(self.workers, len(queue)),
             mp_context=multiprocessing.get_context("spawn"),  # fork copies threads' locks, which deadlocks pyarrow
             initializer=_start_worker,
         )
@@ -82,17 +93,20 @@ class LocalExecutor(Executor):
     def _count_loss(self, lost: Sequence[int], items: Sequence[Item], waiting: dict[int, int]) -> None:
         for number in lost[: self.workers]:
             waiting[number] += 1
-            _log.warning("a worker process died while working on %s; trying again", items[number])
-            if waiting[number] >= self.tries:
-                raise WorkerError(
-                    f"the worker died {self.tries} times on {items[number]}: out of memory, or a crash in native code. "
-                    "Everything finished so far is kept; run again with fewer --workers, or leave that input out."
-                )
+            _log.warning("a worker process died, perhaps on %s", items[number])
 
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the driver, which stops the workers
+    threading.Thread(target=_end_with_driver, daemon=True).start()
     _keep_freed_memory()
+
+
+def _end_with_driver() -> None:
+    """End this worker when its driver is gone (kill -9): it would write into a directory that a new run has taken."""
+    if driver := multiprocessing.parent_process():
+        driver.join()
+        os._exit(1)
 
 
 def _keep_freed_memory() -> None:

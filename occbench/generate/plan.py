@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,6 +26,7 @@ class Plan:
     Attributes:
         recipe: what to make.
         source_path: where the clean images are.
+        source_fingerprint: what the source held when the run was laid out.
         indices: source indices of the clean images, ascending.
         conditions: conditions of each image.
         images_per_shard: clean images in a shard.
@@ -34,6 +35,7 @@ class Plan:
 
     recipe: Recipe
     source_path: str
+    source_fingerprint: str
     indices: tuple[int, ...]
     conditions: int
     images_per_shard: int
@@ -54,6 +56,7 @@ class Plan:
                 directory=directory,
                 recipe=self.recipe,
                 source_path=self.source_path,
+                source_fingerprint=self.source_fingerprint,
                 strict=strict,
             )
             for number, start in enumerate(starts)
@@ -106,6 +109,7 @@ def plan(recipe: Recipe, source: Source, source_path: str, limit: int | None = N
     return Plan(
         recipe=recipe,
         source_path=source_path,
+        source_fingerprint=source.fingerprint,
         indices=_spread(len(source), limit),
         conditions=conditions,
         images_per_shard=max(1, recipe.storage.rows_per_shard // conditions),
@@ -123,14 +127,19 @@ def estimate(planned: Plan, images: int | None = None) -> Estimate:
         images: project to so many clean images instead of the plan's own.
 
     Raises:
+        ConfigError: ``images`` below 1.
         SourceError: none of the sampled images could be used.
     """
+    if images is not None and images < 1:
+        raise ConfigError(f"--assume-images needs 1 image or more, found {images}")
     sample = _pick(planned.indices, _SAMPLE_IMAGES)
     with TemporaryDirectory(prefix="occbench-dry-run-") as folder:
+        first, *_ = replace(planned, indices=sample, images_per_shard=1).shards(Path(folder))
+        whole, *_ = replace(planned, indices=sample, images_per_shard=len(sample)).shards(Path(folder))
         # the first image pays for drawing the shared overlays, which a long run does once per worker
-        make_shard(Shard(0, sample[:1], Path(folder), planned.recipe, planned.source_path))
+        make_shard(first)
         start = time.perf_counter()
-        report = make_shard(Shard(1, sample, Path(folder), planned.recipe, planned.source_path))
+        report = make_shard(whole)
         elapsed_s = time.perf_counter() - start
     if not report.images:
         reasons = "; ".join(f"{item.key}: {item.reason}" for item in report.quarantined[:3])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from occbench.core.files import hash_file, write_bytes
+from occbench.core.files import hash_file, remove_partial_files, write_bytes
 from occbench.core.interfaces import Executor, Source
 from occbench.data.manifest import FORMAT_VERSION, FileEntry, Manifest, SourceEntry, made_with, read_manifest
 from occbench.data.pattern_table import write_pattern_table
@@ -14,7 +14,7 @@ from occbench.data.recipe import Recipe
 from occbench.data.webdataset import require_webdataset
 from occbench.engine.local import LocalExecutor
 from occbench.generate.plan import Plan, plan
-from occbench.generate.shard import ShardReport, make_shard
+from occbench.generate.shard import Shard, ShardReport, make_shard
 from occbench.generate.workdir import Workdir
 
 __all__ = ["Progress", "generate"]
@@ -73,8 +73,21 @@ def generate(  # noqa: PLR0913 - the verb people call: every option has a defaul
     workdir = Workdir(out, planned)
     if workdir.complete:
         return read_manifest(out)
-    workdir.claim()
-    shards = planned.shards(out, strict)
+    with workdir.claimed():
+        reports = _make(planned, workdir, planned.shards(out, strict), executor or LocalExecutor(), on_progress)
+        manifest = _finish(planned, source, out, reports)
+        workdir.close()
+    return manifest
+
+
+def _make(
+    planned: Plan,
+    workdir: Workdir,
+    shards: list[Shard],
+    executor: Executor,
+    on_progress: Callable[[Progress], None],
+) -> list[ShardReport]:
+    """Make the shards that are missing and return every shard's report, in order."""
     reports = workdir.finished(shards)
     missing = [shard for shard in shards if shard.number not in reports]
     resumed = sum(report.images + len(report.quarantined) for report in reports.values())
@@ -85,17 +98,16 @@ def generate(  # noqa: PLR0913 - the verb people call: every option has a defaul
         on_progress(Progress(done, len(planned.indices), resumed, quarantined))
 
     tell()
-    for shard, report in (executor or LocalExecutor()).map(make_shard, missing):
+    for shard, report in executor.map(make_shard, missing):
         reports[shard.number] = report
         tell()
-    manifest = _finish(planned, source, out, [reports[shard.number] for shard in shards])
-    workdir.close()
-    return manifest
+    return [reports[shard.number] for shard in shards]
 
 
 def _finish(planned: Plan, source: Source, out: Path, reports: list[ShardReport]) -> Manifest:
     """Write what belongs to the whole dataset, the manifest last."""
     recipe = planned.recipe
+    remove_partial_files(out)  # of workers that died and were replaced
     quarantined = [item for report in reports for item in report.quarantined]
     lines = "".join(json.dumps(item.model_dump(), sort_keys=True, ensure_ascii=False) + "\n" for item in quarantined)
     write_bytes(out / "quarantine.jsonl", lines.encode())
@@ -124,7 +136,7 @@ def _finish(planned: Plan, source: Source, out: Path, reports: list[ShardReport]
         _entry(out, "patterns.parquet", pattern_rows),
         _entry(out, "README.md", 0),
     ]
-    manifest = content.model_copy(update={"files": tuple(sorted(files, key=lambda file: file.path))})
+    manifest = content.model_copy(update={"files": tuple(sorted(files, key=lambda file: file.path))}).sealed()
     manifest.write(out)
     return manifest
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from occbench.core.errors import BrokenImageError
+from occbench.core.errors import BrokenImageError, SourceError
 from occbench.core.files import hash_file, write_json
 from occbench.core.interfaces import Source
 from occbench.core.prepare import prepare
@@ -44,6 +44,7 @@ class Shard:
         directory: the dataset's directory.
         recipe: what to make.
         source_path: where the clean images are.
+        source_fingerprint: of the source that ``indices`` count in.
         strict: stop at the first image that cannot be used.
     """
 
@@ -52,6 +53,7 @@ class Shard:
     directory: Path
     recipe: Recipe
     source_path: str
+    source_fingerprint: str
     strict: bool = False
 
     def __str__(self) -> str:
@@ -102,8 +104,9 @@ def make_shard(shard: Shard) -> ShardReport:
         BrokenImageError: an image cannot be used and the shard is strict.
         StorageError: the disk is full or cannot be written.
         OcclusionError: a condition cannot be made as asked.
+        SourceError: the source is no longer the one that was planned with.
     """
-    source = _source(shard.recipe, shard.source_path)
+    source = _source(shard.recipe, shard.source_path, shard.source_fingerprint)
     writer = _ShardWriter(shard, source)
     with writer.open_files():
         for index in shard.indices:
@@ -114,8 +117,15 @@ def make_shard(shard: Shard) -> ShardReport:
 
 
 @lru_cache(maxsize=2)
-def _source(recipe: Recipe, path: str) -> Source:
-    return recipe.open_source(path)
+def _source(recipe: Recipe, path: str, planned_fingerprint: str) -> Source:
+    """Open a source once per process; the fingerprint keeps a folder that has changed from being taken for the old."""
+    source = recipe.open_source(path)
+    if source.fingerprint != planned_fingerprint:
+        raise SourceError(
+            f"the source {recipe.source.name} at {path or 'its default'} changed while it was read (its fingerprint "
+            f"was {planned_fingerprint}, now {source.fingerprint}). Leave it alone during a run, then run again."
+        )
+    return source
 
 
 @lru_cache(maxsize=2)
@@ -178,7 +188,9 @@ class _ShardWriter:
                 raise BrokenImageError(
                     f"{key}: {error}. Without --strict it would be set aside in quarantine.jsonl."
                 ) from error
-            self._quarantined.append(Quarantined(index=index, key=key, reason=str(error)))
+            # file names that are not UTF-8 come as lone surrogates, which no JSON file can hold
+            reason = str(error).encode("utf-8", "backslashreplace").decode()
+            self._quarantined.append(Quarantined(index=index, key=key, reason=reason))
             return
         labels: dict[str, Any] = (
             {"labels": list(example.labels)} if self._source.multi_label else {"label": example.labels[0]}

@@ -1,9 +1,12 @@
 """The output directory: whose it is, what is finished in it, and how it is closed."""
 
+import fcntl
 import json
+import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,6 +20,7 @@ from occbench.generate.shard import Shard, ShardReport
 __all__ = ["Workdir"]
 
 _PLAN_FILE = "plan.json"
+_LOCK_FILE = "lock"
 
 
 class Workdir:
@@ -41,12 +45,13 @@ class Workdir:
         shutil.rmtree(self._work, ignore_errors=True)  # left by a run that died between manifest and clean-up
         return True
 
-    def claim(self) -> None:
-        """Make the directory ours: create it, or take up an unfinished run of the same plan.
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the directory ours for a while: create it, or take up an unfinished run of the same plan.
 
         Raises:
             DatasetError: an unfinished run of another recipe, source or limit.
-            StorageError: other files are in it, or it cannot be written.
+            StorageError: other files are in it, another process is at work in it, or it cannot be written.
         """
         plan_file = self._work / _PLAN_FILE
         if plan_file.is_file():
@@ -55,8 +60,12 @@ class Workdir:
             self._refuse_foreign()
         with storage_errors(self._directory):
             self._work.mkdir(parents=True, exist_ok=True)
+        with self._locked():
             remove_partial_files(self._directory)
-        write_json(plan_file, {"dataset_fingerprint": self._plan.dataset_fingerprint, "recipe": self._plan.recipe.name})
+            write_json(
+                plan_file, {"dataset_fingerprint": self._plan.dataset_fingerprint, "recipe": self._plan.recipe.name}
+            )
+            yield
 
     def finished(self, shards: Sequence[Shard]) -> dict[int, ShardReport]:
         """Return the report of every shard whose files are all there, re-hashed; a status file alone is not trusted."""
@@ -75,6 +84,23 @@ class Workdir:
     def close(self) -> None:
         """Remove the progress files, after the manifest is written."""
         shutil.rmtree(self._work)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other runs out for as long as this process works here; the lock dies with the process."""
+        with storage_errors(self._directory):
+            descriptor = os.open(self._work / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise StorageError(
+                f"another process is making {self._directory} right now. Wait for it or stop it, then run again."
+            ) from error
+        try:
+            yield
+        finally:
+            os.close(descriptor)
 
     def _refuse_other(self, found: str, what: str) -> None:
         if found != self._plan.dataset_fingerprint:

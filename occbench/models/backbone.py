@@ -127,8 +127,27 @@ class Backbone(nn.Module):
         not augmented and kept; it is the identity where the first stage trains. Both share this backbone's weights.
         """
         steps = [*self.trunk.stages, self.trunk.pool, self.head]
-        frozen = next((index for index, step in enumerate(steps) if not is_frozen(step)), len(steps))
+        frozen = _leading_frozen(steps)
         return _Steps(steps[:frozen]), _Steps(steps[frozen:])
+
+    def split_trunk(self) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+        """Return (prefix, rest) with ``rest(prefix(images)) == self.trunk(images)``; ``split_frozen`` less the head."""
+        steps = [*self.trunk.stages, self.trunk.pool]
+        frozen = _leading_frozen(steps)
+        return _Steps(steps[:frozen]), _Steps(steps[frozen:])
+
+    def frozen_state(self) -> dict[str, Tensor]:
+        """Return the weights and buffers of the frozen prefix; empty where the first stage trains."""
+        steps = [*self.trunk.stages, self.trunk.pool]
+        return {
+            f"{number}.{name}": value
+            for number, step in enumerate(steps[: _leading_frozen(steps)])
+            for name, value in step.state_dict().items()
+        }
+
+
+def _leading_frozen(steps: list[nn.Module]) -> int:
+    return next((index for index, step in enumerate(steps) if not is_frozen(step)), len(steps))
 
 
 class _Steps:

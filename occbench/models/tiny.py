@@ -11,12 +11,12 @@ from occbench.models.trunk import Trunk
 
 __all__ = ["Tiny"]
 
-_WIDTHS = (24, 48, 96, 128)
+_WIDTHS = (16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
 class Tiny(Architecture):
-    """Four stages of two 3x3 convolutions with BatchNorm and ReLU (24, 48, 96, 128 channels); the first of each halves.
+    """Four stages of two 3x3 convolutions with BatchNorm and ReLU (16, 32, 64, 128 channels); the first of each halves.
 
     Feature vectors have 128 entries: the mean of the last map over its places. Meant for 64 px images; any side of at
     least 16 px works.

@@ -78,6 +78,10 @@ class Caltech101(Source):
         """Return image ``index``'s key, e.g. ``accordion-image_0001``."""
         return self._images.key(index)
 
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s one label, without decoding it."""
+        return self._images.labels_of(index)
+
     def __getitem__(self, index: int) -> Example:
         """Decode image ``index``."""
         return self._images.example(index)

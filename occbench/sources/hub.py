@@ -88,6 +88,19 @@ class Hub(Source):
             raise IndexError(f"image {index} was asked for, the source has {len(self)}")
         return f"{slug(self.split)}-{index:08d}"
 
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return row ``index``'s labels, without decoding its image.
+
+        Raises:
+            BrokenImageError: the row has no label.
+            IndexError: no such row.
+        """
+        key = self.key(index)
+        labels = self._labels.of_image[index]
+        if labels is None:
+            raise BrokenImageError(f"{key}: the row has no label")
+        return labels
+
     def __getitem__(self, index: int) -> Example:
         """Decode row ``index``.
 
@@ -95,10 +108,7 @@ class Hub(Source):
             BrokenImageError: the image cannot be used, or the row has no label.
             IndexError: no such row.
         """
-        key = self.key(index)
-        labels = self._labels.of_image[index]
-        if labels is None:
-            raise BrokenImageError(f"{key}: the row has no label")
+        key, labels = self.key(index), self.labels_of(index)
         return Example(key=key, image=self._image(index, key), labels=labels)
 
     def _image(self, index: int, key: str) -> NDArray[np.uint8]:

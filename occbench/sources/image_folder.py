@@ -65,6 +65,10 @@ class ImageFolder(Source):
         """Return image ``index``'s key, made of its class and its path in the class folder."""
         return self._images.key(index)
 
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s one label, without decoding it."""
+        return self._images.labels_of(index)
+
     def __getitem__(self, index: int) -> Example:
         """Decode image ``index``."""
         return self._images.example(index)

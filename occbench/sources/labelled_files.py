@@ -46,6 +46,15 @@ class LabelledFiles:
             raise IndexError(f"image {index} was asked for, the source has {len(self.keys)}")
         return self.keys[index]
 
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s one label.
+
+        Raises:
+            IndexError: no such index.
+        """
+        self.key(index)  # a negative index would silently count from the end
+        return (self.labels[index],)
+
     def example(self, index: int) -> Example:
         """Decode image ``index``.
 
@@ -55,7 +64,7 @@ class LabelledFiles:
         """
         key = self.key(index)
         relative = self.files[index].relative
-        return Example(key=key, image=decode_image(self.root / relative, relative), labels=(self.labels[index],))
+        return Example(key=key, image=decode_image(self.root / relative, relative), labels=self.labels_of(index))
 
     @property
     def fingerprint(self) -> str:

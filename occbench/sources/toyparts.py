@@ -75,6 +75,11 @@ class ToyParts(Source):
         name, number = self._image(index)
         return f"{self.split}-{name}-{number:05d}"
 
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s one label, without drawing it."""
+        name, _ = self._image(index)
+        return (_CLASSES.index(name),)
+
     def __getitem__(self, index: int) -> Example:
         """Draw image ``index``."""
         name, number = self._image(index)
@@ -83,7 +88,7 @@ class ToyParts(Source):
         return Example(
             key=self.key(index),
             image=scene.image,
-            labels=(_CLASSES.index(name),),
+            labels=self.labels_of(index),
             object_mask=scene.object_mask,
             parts=scene.parts,
             box=(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1),

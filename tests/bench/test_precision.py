@@ -76,7 +76,7 @@ def test_the_half_width_is_the_estimates_real_error(blocks):
         errors.append(found.value - full.mean())
         claimed.append(found.half_width)
     assert np.mean(errors) == pytest.approx(0, abs=4 * np.std(errors) / 20)
-    assert np.mean(claimed) == pytest.approx(1.96 * np.std(errors), rel=0.12)
+    assert np.mean(claimed) == pytest.approx(1.96 * np.std(errors), rel=0.07)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def toy_images(split, images_per_class):
 def test_tiny_learns_the_toy_images_within_a_minute_of_two_cores():
     images, labels = toy_images("train", 100)
     backbone = load_backbone("tiny", 12)
-    epochs, batch = 12, 64
+    epochs, batch = 16, 64
     optimiser = torch.optim.SGD(backbone.parameter_groups(0.1, 0.1), momentum=0.9, weight_decay=5e-4, nesterov=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.1, total_steps=epochs * (len(images) // batch))
     generator = torch.Generator().manual_seed(0)

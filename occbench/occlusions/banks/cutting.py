@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import warnings
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from occbench.core.errors import ConfigError, SourceError
+from occbench.core.rle import decode_runs
 
 __all__ = ["CutRule", "UnusableObjectError", "decode_mask", "encode", "lift", "main_piece"]
 
@@ -77,26 +77,17 @@ def decode_mask(segmentation: object, height: int, width: int) -> NDArray[np.uin
 
     # Checked first: the decoder raises bare Exception, and reads beyond short run lengths.
     if isinstance(segmentation, list) and segmentation and all(map(_is_polygon, segmentation)):
-        return _decode(codec.merge(codec.frPyObjects(segmentation, height, width)))
+        return decode_runs(codec.merge(codec.frPyObjects(segmentation, height, width)))
     if isinstance(segmentation, dict) and list(segmentation.get("size", ())) == [height, width]:
         counts = segmentation.get("counts")
         try:
             if isinstance(counts, list) and sum(counts) == height * width and min(counts) >= 0:
-                return _decode(codec.frPyObjects(segmentation, height, width))
+                return decode_runs(codec.frPyObjects(segmentation, height, width))
             if isinstance(counts, str | bytes):
-                return _decode(segmentation)
+                return decode_runs(segmentation)
         except (TypeError, ValueError) as error:
             raise UnusableObjectError("broken segmentation") from error
     raise UnusableObjectError("broken segmentation")
-
-
-def _decode(runs: dict[str, object]) -> NDArray[np.uint8]:
-    from pycocotools import mask as codec
-
-    with warnings.catch_warnings():
-        # pycocotools 2.0.11 still offers numpy the __array__ of numpy 1; the pixels are right
-        warnings.filterwarnings("ignore", message="__array__ implementation", category=DeprecationWarning)
-        return np.asarray(codec.decode(runs), dtype=np.uint8)
 
 
 def _is_polygon(ring: object) -> bool:

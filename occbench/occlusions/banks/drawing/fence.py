@@ -16,11 +16,20 @@ def _board(canvas: Canvas, name: str, edge: Plane, along: Plane, across: Plane, 
     lines = grain(canvas.stream(name), along, across, 8)
     stain = fractal(canvas.stream(f"{name} stain"), canvas.x, canvas.y, 60, 5)
     colour = mix(paint[0], paint[1], 0.15 + 0.85 * lines + 0.7 * (stain - 0.5))
+    colour = _weathered(canvas, name, colour)
     crack = smoothstep(0.30, 0.24, lines) * smoothstep(0.45, 0.6, stain)
     colour = scale(colour, 1 - 0.45 * crack)
     mask = cover(edge)
     canvas.shadow(mask, (5, 7), 4, 0.55)
     canvas.paint(lit(colour, inflate(edge, 4.0, 0.6), ambient=0.5), mask)
+
+
+def _weathered(canvas: Canvas, name: str, colour: Plane) -> Plane:
+    """Return the wood's colour bleached grey in patches and greened by algae in others."""
+    grey = fractal(canvas.stream(f"{name} grey"), canvas.x, canvas.y, 44, 5)
+    green = fractal(canvas.stream(f"{name} green"), canvas.x, canvas.y, 70, 5)
+    bleached = mix(colour, (0.58, 0.55, 0.50), 0.45 * smoothstep(0.42, 0.75, grey))
+    return mix(bleached, (0.30, 0.33, 0.14), 0.30 * smoothstep(0.48, 0.80, green))
 
 
 def _nail(canvas: Canvas, x: float, y: float, rust: bool = True) -> None:
@@ -69,7 +78,8 @@ def garden_lattice(canvas: Canvas) -> None:
         edge = np.maximum(np.abs(across) - 11.5, inside)
         lines = grain(canvas.stream(f"lath{layer}"), v + cell * 97, u, 6)
         stain = fractal(canvas.stream(f"stain{layer}"), canvas.x, canvas.y, 50, 4)
-        colour = scale(mix((0.33, 0.19, 0.10), (0.66, 0.42, 0.23), lines + 0.6 * (stain - 0.5)), tone)
+        colour = scale(mix((0.33, 0.19, 0.10), (0.66, 0.42, 0.23), 0.12 + 0.8 * lines + 0.5 * (stain - 0.5)), tone)
+        colour = _weathered(canvas, f"lath{layer}", colour)
         canvas.shadow(cover(edge), (4, 6), 3, 0.6)
         canvas.paint(lit(colour, inflate(edge, 3.0, 0.6), ambient=0.5), cover(edge))
     for index, (cx, cy) in enumerate(((200, 22), (200, 378), (22, 200), (378, 200))):

@@ -122,7 +122,8 @@ def monstera_leaf(canvas: Canvas) -> None:
     t = np.clip((x + 175) / 368, 0, 1)
     half = 176 * np.maximum(np.sin(math.pi * np.clip(t * 0.88 + 0.12, 0, 1) ** 0.74), 0) ** 0.80
     notch = np.hypot((x + 182) / 1.5, across) - 24
-    edge = np.where((x > -178) & (x < 195), side - half, 60)
+    base = 0.0042 * (side - 62) ** 2 - 170  # two round lobes beside the stalk
+    edge = np.where(x < 195, np.maximum(side - half, base - x), 60)
     reach = side / np.maximum(half, 1)
     spacing = 52.0
     lean = (x - 0.42 * side - 0.0006 * side * side + 421) / spacing
@@ -141,7 +142,7 @@ def monstera_leaf(canvas: Canvas) -> None:
     puff = 8.0 * smoothstep(0, 20, phase) + 14 * smoothstep(0, 50, side) - 0.0009 * side * side
     relief = puff + 0.2 * net + 10 * fractal(canvas.stream("wave"), x, y, 120, 2)
     normal = bump(inflate(edge, 7, 1.5), relief, 0.9)
-    stalk = stroke(canvas.x.shape, curve(((142, 78), (130, 50), (106, 16))), 5.0)
+    stalk = stroke(canvas.x.shape, curve(((161, 98), (142, 58), (108, 16))), 5.0)
     canvas.paint(lit((0.30, 0.50, 0.20), inflate(stalk, 5.0)), cover(stalk))
     dust = 0.97 + 0.06 * speckle(canvas.stream("dust"), x.shape)
     shaded = scale(lit(colour, normal, ambient=0.44, gloss=0.42, shininess=16), dust)

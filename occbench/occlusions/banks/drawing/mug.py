@@ -68,7 +68,7 @@ def china_mug(canvas: Canvas) -> None:
     _handle(canvas, ((276, 120), (340, 112), (380, 160), (366, 230), (320, 274), (268, 282)), 17, (0.90, 0.91, 0.93))
     solid = _body(canvas, centre, top, bottom, (146, 143, 136))
     u, v = solid.angle * 140, solid.level
-    colour = scale((0.95, 0.95, 0.94), 0.96 + 0.06 * fractal(canvas.stream("china"), u, v, 30, 5))
+    colour = scale((0.90, 0.90, 0.89), 0.92 + 0.14 * fractal(canvas.stream("china"), u, v, 30, 5))
     wash = fractal(canvas.stream("wash"), u, v, 22, 4)
     bands = np.minimum.reduce([np.abs(v - level) - half for level, half in ((96, 9), (115, 2.5), (262, 2.5), (282, 9))])
     step = u / 52 - np.floor(u / 52) - 0.5
@@ -82,7 +82,7 @@ def china_mug(canvas: Canvas) -> None:
     )
     shaded = (
         lit(colour, solid.normal, ambient=0.36, gloss=0.35, shininess=40)
-        + (0.45 * _glaze(solid, top, bottom))[..., None]
+        + (0.22 * _glaze(solid, top, bottom))[..., None]
     )
     canvas.paint(shaded, cover(solid.distance, 2))
     _shade_handle_join(canvas, solid, 1.5)

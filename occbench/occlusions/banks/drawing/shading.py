@@ -19,6 +19,7 @@ __all__ = ["Revolved", "bump", "facing", "inflate", "lit", "revolve", "slope", "
 _LIGHT = (-0.50, -0.62, 0.604)
 _HALFWAY = (-0.279, -0.346, 0.896)
 _BOUNCE = (0.62, 0.55, 0.56)
+_SHOULDER = 0.86
 
 
 def _dot(normal: Normal, direction: tuple[float, float, float]) -> Plane:
@@ -42,7 +43,9 @@ def lit(
     colour = scale(albedo, ambient + (1.12 - ambient) * direct + 0.10 * bounce)
     if gloss:
         colour = colour + (gloss * np.clip(_dot(normal, _HALFWAY), 0, 1) ** shininess)[..., None]
-    return colour
+    # a soft shoulder instead of clipping, so that bright paint keeps its texture
+    over = np.maximum(colour - _SHOULDER, 0) / (1 - _SHOULDER)
+    return np.asarray(np.minimum(colour, _SHOULDER) + (1 - _SHOULDER) * over / (1 + over))
 
 
 def _unit(nx: Plane, ny: Plane, nz: Plane) -> Normal:

@@ -1,0 +1,72 @@
+"""Training augmentation of a whole batch on its device: every image draws its own geometry.
+
+One affine resampling (bilinear, zero padding) does flip, rotation, shift, scale and crop at once, which is as fast on a
+GPU as it is simple on a CPU. Draws come from a generator on the CPU, so they do not depend on the device.
+"""
+
+from typing import Final
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+__all__ = ["AUGMENTATIONS", "augment"]
+
+AUGMENTATIONS: Final = ("flip_affine", "random_resized_crop", "none")
+
+# METHODS, section 2.4 [inference]: the paper names the kinds ("horizontal flip and random affine"), not the ranges.
+_DEGREES: Final = 15.0
+_SHIFT: Final = 0.1
+_SCALE: Final = (0.9, 1.1)
+# The usual ranges of a random resized crop [Szegedy et al. 2015].
+_CROP_AREA: Final = (0.08, 1.0)
+_CROP_ASPECT: Final = (3 / 4, 4 / 3)
+
+
+def augment(images: Tensor, kind: str, draws: Generator) -> Tensor:
+    """Return float32[B, 3, H, W] in 0..255, each image transformed by its own draw.
+
+    Args:
+        images: uint8[B, 3, H, W].
+        kind: one of ``AUGMENTATIONS``.
+        draws: generator on the CPU.
+    """
+    batch = images.float()
+    if kind == "none":
+        return batch
+    draw_matrix = _flip_affine if kind == "flip_affine" else _random_resized_crop
+    matrix = draw_matrix(len(batch), draws).to(batch.device)
+    grid = affine_grid(matrix, list(batch.shape), align_corners=False)
+    return grid_sample(batch, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _uniform(count: int, low: float, high: float, draws: Generator) -> Tensor:
+    return low + (high - low) * torch.rand(count, generator=draws)
+
+
+def _flip(count: int, draws: Generator) -> Tensor:
+    return torch.where(torch.rand(count, generator=draws) < 0.5, -1.0, 1.0)
+
+
+def _flip_affine(count: int, draws: Generator) -> Tensor:
+    """Return float32[count, 2, 3]: output to input coordinates in [-1, 1], as ``affine_grid`` takes them."""
+    angle = torch.deg2rad(_uniform(count, -_DEGREES, _DEGREES, draws))
+    zoom = 1 / _uniform(count, *_SCALE, draws)
+    flip = _flip(count, draws)
+    shift = _uniform(2 * count, -2 * _SHIFT, 2 * _SHIFT, draws).view(count, 2)
+    cosine, sine = zoom * angle.cos(), zoom * angle.sin()
+    rows = torch.stack([flip * cosine, -sine, shift[:, 0], flip * sine, cosine, shift[:, 1]], dim=1)
+    return rows.view(count, 2, 3)
+
+
+def _random_resized_crop(count: int, draws: Generator) -> Tensor:
+    area = _uniform(count, *_CROP_AREA, draws)
+    log_low, log_high = (torch.tensor(bound).log().item() for bound in _CROP_ASPECT)
+    aspect = _uniform(count, log_low, log_high, draws).exp()
+    width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
+    flip = _flip(count, draws)
+    # the crop's centre lies where the crop stays inside the image
+    centre_x = (1 - width) * _uniform(count, -1, 1, draws)
+    centre_y = (1 - height) * _uniform(count, -1, 1, draws)
+    zero = torch.zeros(count)
+    return torch.stack([flip * width, zero, centre_x, zero, height, centre_y], dim=1).view(count, 2, 3)

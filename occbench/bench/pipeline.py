@@ -1,0 +1,82 @@
+"""From uint8 images to what the trainable part of a model takes, with the frozen part's work done once where it may be.
+
+A model whose first stages are frozen computes the same activations for the same pixels under every arm and seed.
+``FrozenPrefix`` names those stages by a hash of their weights, so that activations can be kept and shared.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Generator, Tensor
+
+from occbench.bench.augment import augment
+from occbench.models.backbone import Backbone
+
+__all__ = ["ActivationCache", "Pipeline"]
+
+
+class ActivationCache:
+    """Activations of frozen stages, kept in memory up to a budget and shared by every cell of a run."""
+
+    def __init__(self, budget_bytes: int = 6 * 10**9) -> None:
+        """Start empty; what exceeds the budget is computed again each time it is asked for."""
+        self._budget_bytes = budget_bytes
+        self._kept: dict[tuple[str, ...], Tensor] = {}
+
+    def recall(self, key: tuple[str, ...], compute: Callable[[], Tensor]) -> Tensor:
+        """Return what was kept under ``key``, or compute it and keep it if it fits."""
+        if (found := self._kept.get(key)) is not None:
+            return found
+        made = compute()
+        size_bytes = made.numel() * made.element_size()
+        if size_bytes <= self._budget_bytes:
+            self._budget_bytes -= size_bytes
+            self._kept[key] = made
+        return made
+
+
+class Pipeline:
+    """A model's input side: normalise, run the frozen stages without gradients, hand over to the trainable ones."""
+
+    def __init__(self, model: Backbone, device: torch.device, precision: str) -> None:
+        """Take a model whose trainable layers are selected already."""
+        self.model = model
+        self.device = device
+        self.bf16 = precision == "bf16"
+        self._prefix, self._rest = model.split_trunk()
+
+    @cached_property
+    def prefix_hash(self) -> str:
+        """SHA-256 over names, weights and buffers of the frozen stages, and the precision; empty without any."""
+        frozen = self.model.frozen_state()
+        if not frozen:
+            return ""
+        digest = hashlib.sha256(f"{self.model.name} {self.bf16}".encode())
+        for name in sorted(frozen):
+            digest.update(name.encode())
+            digest.update(frozen[name].detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+    def autocast(self) -> torch.autocast:
+        """Return the context of the chosen precision."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+    def inputs(self, images: Tensor, kind: str = "none", draws: Generator | None = None) -> Tensor:
+        """Return the input of the trainable stages, without gradients.
+
+        Args:
+            images: uint8[B, 3, S, S].
+            kind: augmentation.
+            draws: generator of the augmentation; not needed for ``none``.
+        """
+        batch = images.to(self.device)
+        pixels = batch if kind == "none" or draws is None else augment(batch, kind, draws)
+        with torch.no_grad(), self.autocast():
+            normal = self.model.normalise(pixels).contiguous(memory_format=torch.channels_last)
+            return self._prefix(normal)
+
+    def vectors(self, inputs: Tensor) -> Tensor:
+        """Return deep feature vectors float[B, D] of ``inputs``'s result."""
+        return self._rest(inputs)

@@ -1,0 +1,99 @@
+"""Scoring: every test image under every condition, rendered and classified on the device, one block per condition."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from occbench.bench.images import ImageSet, batches, render_batch
+from occbench.bench.pipeline import ActivationCache, Pipeline
+from occbench.bench.predictions import answers, block_file, write_block
+from occbench.core.types import Condition
+from occbench.data.render import Renderer
+
+__all__ = ["TestSet", "score"]
+
+
+@dataclass(frozen=True, eq=False)
+class TestSet:
+    """What a model is scored on.
+
+    Attributes:
+        images: clean test images.
+        renderer: puts the conditions on them.
+        conditions: the columns, ``clean`` among them.
+        fingerprint: of images, labels and overlays; runs are compared only where it is equal.
+    """
+
+    __test__ = False  # not a test case, whatever its name
+
+    images: ImageSet
+    renderer: Renderer
+    conditions: tuple[Condition, ...]
+    fingerprint: str
+
+
+@torch.inference_mode()
+def score(  # noqa: PLR0913 - one call per cell; every argument is one of its parts
+    predict: Callable[[Tensor], Tensor],
+    pipeline: Pipeline,
+    test: TestSet,
+    folder: Path,
+    *,
+    cache: ActivationCache,
+    batch_size: int = 64,
+    on_block: Callable[[Condition], None] = lambda _: None,
+) -> int:
+    """Score every condition that has no block yet.
+
+    Args:
+        predict: inputs as ``Pipeline.inputs`` makes them -> logits float[B, C].
+        pipeline: the model's input side.
+        test: what is scored.
+        folder: for the blocks.
+        cache: activations of frozen stages, shared between models that have the same ones.
+        batch_size: images in a forward pass; the last batch of a condition is filled up to keep shapes static.
+        on_block: called after every condition.
+
+    Returns:
+        The number of images that were classified now.
+    """
+    pipeline.model.eval()
+    labels = test.images.labels
+    device_labels = labels.to(pipeline.device)
+    classified = 0
+    for condition in missing_conditions(test.conditions, folder):
+        found = []
+        for rows in batches(len(test.images), batch_size):
+            inputs = _inputs(pipeline, test, condition, rows, batch_size, cache)
+            with pipeline.autocast():
+                logits = predict(inputs)[: rows.stop - rows.start]
+            found.append(answers(logits, device_labels[rows]))
+        write_block(
+            block_file(folder, condition), condition, labels, [torch.cat(part) for part in zip(*found, strict=True)]
+        )
+        classified += len(labels)
+        on_block(condition)
+    return classified
+
+
+def missing_conditions(conditions: Sequence[Condition], folder: Path) -> list[Condition]:
+    """Return the conditions without a block; a block is written whole, so its presence is enough."""
+    return [condition for condition in conditions if not block_file(folder, condition).is_file()]
+
+
+def _inputs(
+    pipeline: Pipeline, test: TestSet, condition: Condition, rows: slice, batch_size: int, cache: ActivationCache
+) -> Tensor:
+    def make() -> Tensor:
+        batch = render_batch(test.images, rows, condition, test.renderer, pipeline.device)
+        if (short := batch_size - len(batch)) > 0 and len(test.images) > batch_size:
+            batch = torch.cat([batch, batch[-1:].expand(short, -1, -1, -1)])
+        return pipeline.inputs(batch)
+
+    if not pipeline.prefix_hash:
+        return make()
+    key = ("test", test.fingerprint, pipeline.prefix_hash, condition.name, str(rows.start), str(batch_size))
+    return cache.recall(key, make)

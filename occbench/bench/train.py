@@ -1,0 +1,302 @@
+"""The training loop: one plain loop for every method, resumable after any epoch to the same weights, bit for bit.
+
+All randomness of an epoch comes from streams named by (seed, purpose, epoch), so a resumed run needs no generator
+state: weights, optimiser state and the epoch's number are enough.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Generator, Tensor
+from torch.optim import SGD, AdamW, Optimizer
+
+from occbench.bench.images import ImageSet, batches, render_batch
+from occbench.bench.materials import Materials
+from occbench.bench.pipeline import ActivationCache, Pipeline
+from occbench.bench.protocol import Arm, TrainRule
+from occbench.bench.states import load_state, save_state
+from occbench.core.errors import ConfigError
+from occbench.core.files import write_bytes
+from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.seeding import stream
+
+__all__ = ["Epoch", "Prediction", "generator", "train"]
+
+_SGD_MOMENTUM: Final = 0.9
+#: Steps between two looks at the loss: looking stops a GPU's queue.
+_CHECK_EVERY: Final = 20
+_EVALUATION_BATCH: Final = 64
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch did.
+
+    Attributes:
+        epoch: its number, from 0.
+        epochs: how many there will be.
+        loss: mean training loss.
+        clean: share of the validation images classified rightly, or nan without any.
+        occluded: the same, each image under one occlusion.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    clean: float
+    occluded: float
+
+    @property
+    def score(self) -> float:
+        """What the epoch is chosen by."""
+        return (self.clean + self.occluded) / 2
+
+
+def generator(seed: int, *names: str | int) -> Generator:
+    """Return a torch generator on the CPU started from a named stream."""
+    made = Generator()
+    made.manual_seed(stream(seed, "train", *names).integer(0, 2**31))
+    return made
+
+
+class Prediction(TrainingRun):
+    """The side of ``TrainingRun`` that a method needs to predict: the model alone."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        """Take the model's input side."""
+        self.epoch = 0
+        self.memory: dict[str, Any] = {}
+        self.draws = generator(0, "predict")
+        self._pipeline = pipeline
+
+    def vectors(self, inputs: Tensor) -> Tensor:
+        """Return deep feature vectors; see ``TrainingRun``."""
+        return self._pipeline.vectors(inputs)
+
+    def head(self, vectors: Tensor) -> Tensor:
+        """Return logits; see ``TrainingRun``."""
+        logits: Tensor = self._pipeline.model.head(vectors)
+        return logits
+
+    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield nothing: there are no pairs at test time."""
+        return iter(())
+
+
+class _Run(Prediction):
+    """The trainer's side of ``TrainingRun``."""
+
+    def __init__(self, pipeline: Pipeline, materials: Materials, arm: Arm, cache: ActivationCache, seed: int) -> None:
+        super().__init__(pipeline)
+        self.draws = generator(seed, "method", 0)
+        self._materials = materials
+        self._arm = arm
+        self._cache = cache
+
+    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        materials, pipeline = self._materials, self._pipeline
+        conditions = materials.pair_conditions(self._arm)
+        names = [condition.name for condition in conditions]
+
+        def inputs(number: int) -> Tensor:
+            one = slice(number, number + 1)
+            twins = [
+                render_batch(materials.pairs, one, condition, materials.pair_renderer, pipeline.device)
+                for condition in conditions
+            ]
+            return pipeline.inputs(torch.cat([materials.pairs.images[one].to(pipeline.device), *twins]))
+
+        for number in range(len(materials.pairs)):
+            if pipeline.prefix_hash:
+                key = ("pairs", pipeline.prefix_hash, materials.pairs.keys[number], *names)
+                made = self._cache.recall(key, lambda number=number: inputs(number))  # type: ignore[misc]
+            else:
+                made = inputs(number)
+            yield made[:1], made[1:]
+
+
+def train(  # noqa: PLR0913 - one call per cell; every argument is one of its parts
+    pipeline: Pipeline,
+    method: Method,
+    arm: Arm,
+    materials: Materials,
+    *,
+    seed: int,
+    folder: Path,
+    cache: ActivationCache,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> None:
+    """Train a model and leave the chosen epoch's weights in it; what is finished of an earlier call is kept.
+
+    Args:
+        pipeline: the model, on its device.
+        method: its loss.
+        arm: what it is trained on.
+        materials: the images.
+        seed: names order, augmentation and the method's draws.
+        folder: for ``curves.csv`` and the state of the last and the best epoch.
+        cache: activations shared with other cells.
+        on_epoch: called after every epoch.
+
+    Raises:
+        ConfigError: the loss is not finite.
+    """
+    rule = materials.benchmark.train
+    images = materials.training_images(arm)
+    feeder = _Feeder(pipeline, images, rule, cache, seed)
+    run = _Run(pipeline, materials, arm, cache, seed)
+    optimizer = _optimizer(pipeline, rule)
+    schedule = _schedule(optimizer, rule, feeder.steps)
+    last, best = folder / "last.safetensors", folder / "best.safetensors"
+    done: list[Epoch] = []
+    if (found := load_state(last, pipeline.model, optimizer)) is not None:
+        done = [Epoch(**entry) for entry in json.loads(found["epochs"])]
+    for epoch in range(len(done), rule.epochs):
+        run.epoch, run.draws = epoch, generator(seed, "method", epoch)
+        loss = _one_epoch(pipeline, method, run, feeder, optimizer, schedule)
+        clean, occluded = _validate(pipeline, method, run, materials, cache)
+        entry = Epoch(epoch, rule.epochs, loss, clean, occluded)
+        if math.isnan(entry.score) or entry.score >= max((item.score for item in done), default=0.0):
+            save_state(best, pipeline.model)
+        done.append(entry)
+        save_state(last, pipeline.model, optimizer, {"epochs": json.dumps([vars(item) for item in done])})
+        _write_curves(folder / "curves.csv", done)
+        on_epoch(entry)
+    load_state(best, pipeline.model)
+    pipeline.model.eval()
+
+
+class _Feeder:
+    """The training batches of an epoch, augmented and normalised, on the device."""
+
+    def __init__(
+        self, pipeline: Pipeline, images: ImageSet, rule: TrainRule, cache: ActivationCache, seed: int
+    ) -> None:
+        self._pipeline = pipeline
+        self._images = images
+        self._rule = rule
+        self._seed = seed
+        self._views: list[Tensor] = []
+        self.steps = max(1, len(images) // rule.batch_size)
+        if rule.cached_views and pipeline.prefix_hash:
+            self._views = [self._view(number, cache) for number in range(rule.cached_views)]
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        order = torch.randperm(len(self._images), generator=generator(self._seed, "order", epoch))
+        draws = generator(self._seed, "augment", epoch)
+        size = min(self._rule.batch_size, len(order))
+        for step in range(self.steps):
+            rows = order[step * size : (step + 1) * size]
+            yield self._inputs(rows, draws), self._images.labels[rows].to(self._pipeline.device)
+
+    def _inputs(self, rows: Tensor, draws: Generator) -> Tensor:
+        if not self._views:
+            return self._pipeline.inputs(self._images.images[rows], self._rule.augment, draws)
+        views = torch.randint(len(self._views), (len(rows),), generator=draws).tolist()
+        kept = [self._views[view][row] for view, row in zip(views, rows.tolist(), strict=True)]
+        return torch.stack(kept).to(self._pipeline.device).contiguous(memory_format=torch.channels_last)
+
+    def _view(self, number: int, cache: ActivationCache) -> Tensor:
+        """Return the prefix activations of one augmented view of every image; the same for all seeds and arms.
+
+        An image's view depends on its place in the set, so arms that add images behind the clean ones share those.
+        """
+        parts = []
+        for rows in batches(len(self._images), self._rule.batch_size):
+            names = "".join(self._images.keys[rows])
+            key = ("view", self._pipeline.prefix_hash, self._rule.augment, str(number), str(rows.start), names)
+            parts.append(cache.recall(key, lambda rows=rows: self._augmented(rows, number)))  # type: ignore[misc]
+        return torch.cat(parts)
+
+    def _augmented(self, rows: slice, number: int) -> Tensor:
+        draws = generator(0, "view", number, rows.start)
+        made = self._pipeline.inputs(self._images.images[rows], self._rule.augment, draws)
+        return made.to("cpu", torch.bfloat16)  # half the memory; training noise hides the rounding
+
+
+def _one_epoch(
+    pipeline: Pipeline,
+    method: Method,
+    run: _Run,
+    feeder: _Feeder,
+    optimizer: Optimizer,
+    schedule: Any,  # noqa: ANN401
+) -> float:
+    model, rule = pipeline.model, feeder._rule
+    model.eval()
+    with torch.no_grad(), pipeline.autocast():
+        method.on_epoch_start(run)
+    model.train()
+    total = torch.zeros((), device=pipeline.device)
+    for step, (inputs, labels) in enumerate(feeder.batches(run.epoch)):
+        schedule.step_update(run.epoch * feeder.steps + step)
+        with pipeline.autocast():
+            loss = method.loss(run, inputs.float() if not pipeline.bf16 else inputs, labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if rule.clip_norm:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), rule.clip_norm)
+        optimizer.step()
+        total += loss.detach()
+        if step % _CHECK_EVERY == 0 or step == feeder.steps - 1:
+            _check_finite(total, run.epoch, step, rule)
+    return float(total) / feeder.steps
+
+
+def _check_finite(total: Tensor, epoch: int, step: int, rule: TrainRule) -> None:
+    if not math.isfinite(float(total)):
+        raise ConfigError(
+            f"the training loss became {float(total)} in epoch {epoch + 1} before step {step + 1} (lr_trunk "
+            f"{rule.lr_trunk}, lr_head {rule.lr_head}, {rule.precision}). Lower the learning rates, set "
+            "train.clip_norm, or train in fp32. Finished epochs are kept."
+        )
+
+
+def _optimizer(pipeline: Pipeline, rule: TrainRule) -> Optimizer:
+    groups = pipeline.model.parameter_groups(rule.lr_trunk, rule.lr_head)
+    if rule.optimizer == "adamw":
+        return AdamW(groups, weight_decay=rule.weight_decay)
+    return SGD(groups, momentum=_SGD_MOMENTUM, weight_decay=rule.weight_decay)
+
+
+def _schedule(optimizer: Optimizer, rule: TrainRule, steps: int) -> Any:  # noqa: ANN401 - timm ships no types
+    from timm.scheduler import CosineLRScheduler, StepLRScheduler
+
+    common = {"warmup_t": round(rule.warmup_epochs * steps), "warmup_lr_init": 0.0, "t_in_epochs": False}
+    total = rule.epochs * steps
+    if rule.schedule == "cosine":
+        return CosineLRScheduler(optimizer, t_initial=total, **common)
+    decay_t = max(1, total // 3) if rule.schedule == "step" else 2 * total
+    return StepLRScheduler(optimizer, decay_t=decay_t, decay_rate=0.1, **common)
+
+
+@torch.no_grad()
+def _validate(
+    pipeline: Pipeline, method: Method, run: _Run, materials: Materials, cache: ActivationCache
+) -> tuple[float, float]:
+    """Return the shares of clean and of occluded validation images that are classified rightly."""
+    if not len(materials.validation):
+        return math.nan, math.nan
+    pipeline.model.eval()
+    shares = []
+    for name, images in (("clean", materials.validation), ("occluded", materials.occluded_validation)):
+        hits = 0
+        for rows in batches(len(images), _EVALUATION_BATCH):
+            key = ("validation", name, pipeline.prefix_hash, str(rows.start))
+            make = lambda images=images, rows=rows: pipeline.inputs(images.images[rows])  # noqa: E731
+            inputs = cache.recall(key, make) if pipeline.prefix_hash else make()
+            with pipeline.autocast():
+                answers = method.predict(run, inputs).argmax(1)
+            hits += int((answers.cpu() == images.labels[rows]).sum())
+        shares.append(hits / len(images))
+    return shares[0], shares[1]
+
+
+def _write_curves(path: Path, epochs: list[Epoch]) -> None:
+    rows = [f"{item.epoch},{item.loss:.6f},{item.clean:.6f},{item.occluded:.6f}" for item in epochs]
+    write_bytes(path, "\n".join(["epoch,loss,clean,occluded", *rows, ""]).encode())

@@ -1,0 +1,94 @@
+"""The preview as one self-contained HTML page: no script, no network, pictures inside."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from numpy.typing import NDArray
+from PIL import Image
+
+from occbench.core.types import Condition
+from occbench.report.gallery import Gallery, percent
+
+__all__ = ["write_page"]
+
+_TEMPLATES: Final = Path(__file__).with_name("templates")
+#: Pictures are as large as two device pixels per CSS pixel can use, and no larger.
+_LARGEST_PX: Final = 320
+_JPEG_QUALITY: Final = 90
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """An ``img`` element's content and what stands below it, if anything."""
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """A condition and its picture of every clean image."""
+
+    condition: Condition
+    achieved: str
+    pictures: tuple[_Picture, ...]
+
+
+def write_page(gallery: Gallery) -> str:
+    """Return the page; pictures are JPEG (quality 90, 4:4:4), reduced to 320 px where larger, which the page says."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    clean = [
+        _picture(row.clean, f"{_readable(row.class_name)}, clean", _readable(row.class_name)) for row in gallery.rows
+    ]
+    numbers = {condition.name: number for number, condition in enumerate(gallery.conditions)}
+    groups = [
+        (group, [_strip(gallery, condition, numbers[condition.name]) for condition in group.shown])
+        for group in gallery.groups
+    ]
+    return environment.get_template("preview.html.jinja").render(
+        gallery=gallery,
+        clean=clean,
+        groups=groups,
+        tile_px=max(112, min(160, max(picture.width for picture in clean))),
+        largest_px=_LARGEST_PX,
+        quality=_JPEG_QUALITY,
+    )
+
+
+def _strip(gallery: Gallery, condition: Condition, number: int) -> _Strip:
+    samples = [row.samples[number] for row in gallery.rows]
+    least, greatest = (percent(choose(sample.achieved for sample in samples)) for choose in (min, max))
+    pictures = []
+    for row, sample in zip(gallery.rows, samples, strict=True):
+        achieved = percent(sample.achieved)
+        alt = f"{_readable(row.class_name)} under {condition.name}, {achieved} hidden"
+        # the heading says it already where all images agree
+        pictures.append(_picture(sample.image, alt, "" if least == greatest else achieved))
+    return _Strip(condition, least if least == greatest else f"{least} to {greatest}", tuple(pictures))
+
+
+def _picture(image: NDArray[np.uint8], alt: str, caption: str) -> _Picture:
+    picture = Image.fromarray(image)
+    picture.thumbnail((_LARGEST_PX, _LARGEST_PX), Image.Resampling.LANCZOS)
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
+    uri = f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"
+    return _Picture(uri, picture.width, picture.height, alt, caption)
+
+
+def _readable(class_name: str) -> str:
+    return class_name.replace("_", " ")
