@@ -1,10 +1,10 @@
 """Where a preview's images come from: a recipe, rendered now, or a finished dataset, read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from occbench.core.errors import BrokenImageError, ConfigError
+from occbench.core.errors import ConfigError
 from occbench.core.prepare import prepare
 from occbench.core.types import Condition, Example, Sample
 from occbench.data.clean import CleanImages
@@ -19,23 +19,33 @@ Facts = list[tuple[str, str]]
 
 
 class Origin(ABC):
-    """Where clean images and their occluded versions come from."""
+    """Where clean images and their occluded versions come from.
+
+    Attributes:
+        recipe: what was asked for.
+        classes: names in label order.
+        count: clean images, usable or not.
+    """
 
     recipe: Recipe
     classes: Sequence[str]
     count: int
 
     @abstractmethod
-    def example(self, position: int) -> Example:
-        """Return clean image ``position`` after the resize rule; BrokenImageError where it cannot be used."""
+    def key(self, position: int) -> str:
+        """Return the key of clean image ``position``."""
 
     @abstractmethod
-    def samples(self, position: int, example: Example, conditions: Sequence[Condition]) -> Iterator[Sample]:
-        """Yield the image under each condition."""
+    def image(self, position: int) -> tuple[Example, Callable[[Condition], Sample]]:
+        """Return clean image ``position`` after the resize rule, and what puts it under a condition.
+
+        Raises:
+            BrokenImageError: it cannot be used; the callable may raise it, too.
+        """
 
     @abstractmethod
     def facts(self) -> Facts:
-        """Return what is known beyond the recipe."""
+        """Return where the images come from and what decides their pixels."""
 
 
 class _FromRecipe(Origin):
@@ -48,24 +58,25 @@ class _FromRecipe(Origin):
         self.classes = self._source.classes
         self.count = len(self._source)
 
-    def example(self, position: int) -> Example:
-        try:
-            return prepare(self._source[position], self.recipe.prepare)
-        except BrokenImageError as error:
-            raise BrokenImageError(f"{self._source.key(position)}: {error}") from error
+    def key(self, position: int) -> str:
+        return self._source.key(position)
 
-    def samples(self, position: int, example: Example, conditions: Sequence[Condition]) -> Iterator[Sample]:  # noqa: ARG002
-        for condition in conditions:
-            image, overlay = self._renderer.render(example, condition)
-            yield Sample(example.key, image, example.labels, condition.name, condition.group, overlay.achieved)
+    def image(self, position: int) -> tuple[Example, Callable[[Condition], Sample]]:
+        example = prepare(self._source[position], self.recipe.prepare)
+        return example, lambda condition: self._render(example, condition)
 
     def facts(self) -> Facts:
         return [
+            *_recipe_facts(self.recipe),
             ("Source", f"{self.recipe.source.name}, fingerprint {self._source.fingerprint}"),
             ("Terms of the clean images", self._source.terms),
             ("Fingerprint of the pixels", self.recipe.pixels_fingerprint()),
             ("Occluded images", "rendered from the recipe for this preview"),
         ]
+
+    def _render(self, example: Example, condition: Condition) -> Sample:
+        image, overlay = self._renderer.render(example, condition)
+        return Sample(example.key, image, example.labels, condition.name, condition.group, overlay.achieved)
 
 
 class _FromDirectory(Origin):
@@ -82,17 +93,20 @@ class _FromDirectory(Origin):
         self.classes = self._manifest.classes
         self.count = len(self._clean)
 
-    def example(self, position: int) -> Example:
-        return self._clean.example(position)
+    def key(self, position: int) -> str:
+        return str(self._clean.row(position)["key"])
 
-    def samples(self, position: int, example: Example, conditions: Sequence[Condition]) -> Iterator[Sample]:  # noqa: ARG002
+    def image(self, position: int) -> tuple[Example, Callable[[Condition], Sample]]:
         first = position * len(self._numbers)
-        return (self._dataset.sample(first + self._numbers[condition.name]) for condition in conditions)
+        return self._clean.example(position), lambda condition: self._dataset.sample(
+            first + self._numbers[condition.name]
+        )
 
     def facts(self) -> Facts:
         manifest, storage = self._manifest, self._manifest.recipe.storage
         stored = manifest.materialised and storage.format == "parquet"
         return [
+            *_recipe_facts(manifest.recipe),
             ("Source", f"{manifest.source.name}, fingerprint {manifest.source.fingerprint}"),
             ("Terms of the clean images", manifest.source.terms),
             ("Fingerprint of the pixels", manifest.pixels_fingerprint),
@@ -103,6 +117,13 @@ class _FromDirectory(Origin):
 
 
 def open_origin(recipe_or_directory: str, source_path: str, overrides: Sequence[str]) -> Origin:
+    """Open a finished dataset's directory or, where it is none, a recipe.
+
+    Raises:
+        ConfigError: a wrong recipe or override, or a source or override given with a finished dataset.
+        DatasetError: a directory without a finished dataset.
+        SourceError: the recipe's source cannot be opened.
+    """
     directory = Path(recipe_or_directory)
     finished = (directory / MANIFEST).is_file()
     # a folder that happens to be called like a packaged recipe does not hide the recipe, unless it is a dataset

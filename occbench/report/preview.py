@@ -96,13 +96,13 @@ class _Rows:
     def add(self, position: int, repeat: bool = False) -> None:
         """Add an image; without ``repeat`` one whose labels are there already is only noted."""
         try:
-            example = self._origin.example(position)
+            example, under = self._origin.image(position)
             if example.labels in self._labels and not repeat:
                 self.repeated.append(position)
                 return
-            samples = tuple(self._origin.samples(position, example, self._conditions))
+            samples = tuple(under(condition) for condition in self._conditions)
         except BrokenImageError as error:
-            self.broken.append(str(error))
+            self.broken.append(f"{self._origin.key(position)}: {error}")
             return
         self._labels.add(example.labels)
         name = ", ".join(self._origin.classes[label] for label in example.labels) or "no label"

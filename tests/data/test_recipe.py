@@ -49,7 +49,7 @@ def test_whole_numbers_mean_the_same_with_and_without_a_point(recipe_file):
 
 
 def test_overrides_reach_into_mappings_and_lists(recipe_file):
-    changes = ["storage.layout=materialised", "occlusions.0.random_positions=2", "description=a: b"]
+    changes = ["storage.layout=materialised", "occlusions.0.random_positions=2", "description=a: ["]
     with pytest.raises(ConfigError, match="the value is not YAML"):
         load_recipe(str(recipe_file()), changes)
     recipe = load_recipe(str(recipe_file()), changes[:2])
