@@ -25,24 +25,34 @@ class SplitRule(FrozenModel):
     """Which images are trained on, tested on and paired [Cen et al., sections 4.1 and 4.3].
 
     Attributes:
-        train_per_class: training images of a class, drawn by seed.
+        train_per_class: training images of a class, drawn by seed; ``all`` takes every image of the source, whatever
+            the class has, and needs a ``test_source``.
         test_per_class: test images of a class, at most, drawn from the rest.
         validation_share: share of the training images held out to choose the epoch; 0 keeps the last epoch.
         pair_classes: classes whose images are paired with their occluded twins.
         pair_per_class: clean images paired, of each such class.
         protocol: ``inclusive`` draws the pairs from the training images; ``exclusive`` keeps the last ``pair_classes``
             classes for the pairs alone, and neither trains nor tests on them.
+        head_classes: classes to train and test on, drawn by seed (900 of ILSVRC's 1000); ``exclusive`` then draws its
+            ``pair_classes`` from the others. None takes all classes but those that ``exclusive`` keeps for the pairs.
         test_source: options that turn the source into the one of the test images (an official test split); None takes
             both from one source.
     """
 
-    train_per_class: Count
+    train_per_class: Count | Literal["all"]
     test_per_class: Count = 50
     validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
     pair_classes: Count = 10
     pair_per_class: Count = 5
     protocol: Literal["inclusive", "exclusive"] = "inclusive"
+    head_classes: Count | None = None
     test_source: PluginSpec | None = None
+
+    @model_validator(mode="after")
+    def _something_is_left_to_test(self) -> "SplitRule":
+        if self.train_per_class == "all" and self.test_source is None:
+            raise ValueError("train_per_class: all leaves nothing to test on: give a number, or a test_source")
+        return self
 
 
 class TrainRule(FrozenModel):

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from occbench.cli import datasets, occluders
+from occbench.cli import datasets, occluders, training
 
 __all__ = ["app", "main"]
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     epilog="Start with: occbench generate quickstart --out out/quickstart",
 )
 datasets.register(app)
+training.register(app)
 app.add_typer(occluders.app, name="occluders")
 
 

@@ -51,10 +51,6 @@ class Source(ABC):
         """
 
     def labels_of(self, index: int) -> tuple[int, ...]:
-        """Return image ``index``'s labels; sources that know them without decoding the image override this."""
-        return self[index].labels
-
-    def labels_of(self, index: int) -> tuple[int, ...]:
         """Return image ``index``'s labels; a source that knows them without decoding the image overrides this.
 
         Raises:

@@ -24,6 +24,7 @@ Role = TypeVar("Role")
 #: kind -> name -> "module:Class". Adding a player is one file and one line here; a contract test covers every line.
 BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "sources": {
+        "ar_faces": "occbench.sources.ar_faces:ARFaces",
         "caltech101": "occbench.sources.caltech101:Caltech101",
         "cub200": "occbench.sources.cub200:CUB200",
         "hub": "occbench.sources.hub:Hub",

@@ -17,7 +17,14 @@ from occbench.core.errors import DatasetError
 from occbench.core.files import whole_file
 from occbench.data.recipe import Recipe
 
-__all__ = ["CLEAN_ROWS_PER_GROUP", "RowGroupReader", "RowWriter", "parquet_writer", "variants_per_group"]
+__all__ = [
+    "CLEAN_ROWS_PER_GROUP",
+    "RowGroupReader",
+    "RowWriter",
+    "image_column",
+    "parquet_writer",
+    "variants_per_group",
+]
 
 CLEAN_ROWS_PER_GROUP: Final = 4
 
@@ -30,8 +37,9 @@ _LARGEST_UNPREPARED_SIDE_PX: Final = 1024
 #: Stored PNG: zstd 3 finds the repetition between variants (150 kB apart at 224 px) within its 2 MiB window; 13.9 kB
 #: and 157 us a row, where level 1 needs 29.6 kB and 130 us. Above level 4 the time doubles for a tenth of the size.
 _ZSTD_LEVEL: Final = 3
-#: JPEG is coded already, only repeated segments are left: 10.6 kB and 27 us a row at level 1, 9.8 kB and 55 us at 3.
-_ZSTD_LEVEL_JPEG: Final = 1
+#: JPEG and deflated PNG are coded already: whole segments that variants share are all there is to find, and negative
+#: levels look for nothing else. For JPEG 12.6 kB and 41 us a row at -7, 12.0 kB and 60 us at 1, 11.2 kB and 86 us at 3.
+_ZSTD_LEVEL_CODED: Final = -7
 
 
 def variants_per_group(recipe: Recipe) -> int:
@@ -52,22 +60,31 @@ class RowWriter:
         self._schema = schema
         self.rows = 0
 
-    def write_group(self, rows: Mapping[str, Sequence[Any]]) -> None:
-        """Write columns of equal length as one row group; ``image`` holds encoded bytes with paths beside them."""
-        arrays = [pa.array(rows[field.name], type=field.type) for field in self._schema]
+    def write_group(self, rows: Mapping[str, Sequence[Any] | pa.Array]) -> None:
+        """Write columns of equal length as one row group; ``image`` is an ``image_column``, or dicts of its fields."""
+        arrays = [_array(rows[field.name], field.type) for field in self._schema]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         self._writer.write_table(table, row_group_size=max(1, table.num_rows))
         self.rows += table.num_rows
 
 
+def image_column(files: Sequence[bytes], paths: Sequence[str]) -> pa.StructArray:
+    """Return encoded images and their names as a column: 6 us a row, where a dict per row takes 11."""
+    return pa.StructArray.from_arrays([pa.array(files, pa.binary()), pa.array(paths, pa.string())], ["bytes", "path"])
+
+
+def _array(values: Sequence[Any] | pa.Array, kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, type=kind)
+
+
 @contextmanager
-def parquet_writer(path: Path, schema: pa.Schema, jpeg: bool = False) -> Iterator[RowWriter]:
+def parquet_writer(path: Path, schema: pa.Schema, coded: bool = False) -> Iterator[RowWriter]:
     """Open ``path`` for row groups; the file appears when the block ends without an error.
 
     Args:
         path: the Parquet file.
         schema: its columns.
-        jpeg: whether most of its bytes are JPEG files, which decides the compression level.
+        coded: whether most of its bytes are JPEG or deflated PNG files, which decides the compression level.
 
     Raises:
         StorageError: the disk is full or the folder cannot be written.
@@ -78,7 +95,7 @@ def parquet_writer(path: Path, schema: pa.Schema, jpeg: bool = False) -> Iterato
             temporary,
             schema,
             compression="zstd",
-            compression_level=_ZSTD_LEVEL_JPEG if jpeg else _ZSTD_LEVEL,
+            compression_level=_ZSTD_LEVEL_CODED if coded else _ZSTD_LEVEL,
             data_page_size=_PAGE_BYTES,
             use_dictionary=[field.name for field in schema if not pa.types.is_nested(field.type)],
             write_statistics=["key", "label", "condition", "group", "row", "index"],

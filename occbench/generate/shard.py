@@ -19,19 +19,17 @@ from occbench.core.files import hash_file, write_json
 from occbench.core.interfaces import Source
 from occbench.core.prepare import prepare
 from occbench.core.types import Condition, Example, Overlay
-from occbench.data.encode import encode_png
+from occbench.data.encode import encode_png_fast
 from occbench.data.encode_rows import RowEncoder, encoding_of
 from occbench.data.manifest import WORK_FOLDER, FileEntry
 from occbench.data.masks import pack_masks
 from occbench.data.recipe import Recipe
 from occbench.data.render import Renderer
 from occbench.data.schema import clean_schema, occluded_schema
-from occbench.data.shards import CLEAN_ROWS_PER_GROUP, RowWriter, parquet_writer, variants_per_group
+from occbench.data.shards import CLEAN_ROWS_PER_GROUP, RowWriter, image_column, parquet_writer, variants_per_group
 from occbench.data.webdataset import TarShard, tar_writer
 
 __all__ = ["Quarantined", "Shard", "ShardReport", "make_shard"]
-
-_CLEAN_PNG_LEVEL = 3
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ class _ShardWriter:
         shard, storage = self._shard, self._shard.recipe.storage
         clean_file = shard.file("clean", ".parquet")
         schema = clean_schema(self._source.classes, self._source.multi_label)
-        with parquet_writer(clean_file, schema) as self._clean_writer:
+        with parquet_writer(clean_file, schema, coded=True) as self._clean_writer:
             if storage.layout == "virtual":
                 yield
             elif storage.format == "webdataset":
@@ -169,7 +167,7 @@ class _ShardWriter:
             else:
                 parquet_file = shard.file("occluded", ".parquet")
                 schema = occluded_schema(self._source.classes, self._source.multi_label)
-                with parquet_writer(parquet_file, schema, jpeg=storage.occluded == "jpeg") as rows:
+                with parquet_writer(parquet_file, schema, coded=storage.occluded == "jpeg") as rows:
                     suffix = self._encoder.encoding.suffix
                     self._occluded = _ParquetRows(rows, suffix, variants_per_group(shard.recipe))
                     yield
@@ -232,7 +230,7 @@ class _ShardWriter:
     def _add_clean(self, example: Example, common: dict[str, Any], index: int) -> None:
         self._clean.append(
             {
-                "image": {"bytes": encode_png(example.image, _CLEAN_PNG_LEVEL), "path": f"{example.key}.png"},
+                "image": {"bytes": encode_png_fast(example.image), "path": f"{example.key}.png"},
                 **common,
                 "index": index,
                 "sha256": sha256(example.image.tobytes()).hexdigest(),
@@ -261,10 +259,10 @@ class _ParquetRows:
             part = rows[start : start + self.rows_per_group]
             self.writer.write_group(
                 {
-                    "image": [
-                        {"bytes": image, "path": f"{common['key']}-{condition.name}{self.suffix}"}
-                        for condition, _, image in part
-                    ],
+                    "image": image_column(
+                        [image for _, _, image in part],
+                        [f"{common['key']}-{condition.name}{self.suffix}" for condition, _, _ in part],
+                    ),
                     **{name: [value] * len(part) for name, value in common.items()},
                     "condition": [condition.name for condition, _, _ in part],
                     "group": [condition.group for condition, _, _ in part],

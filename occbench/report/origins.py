@@ -140,10 +140,14 @@ def _recipe_facts(recipe: Recipe) -> Facts:
     if recipe.reference:
         facts.append(("Protocol", recipe.reference))
     for spec, family in zip(recipe.occlusions, recipe.build_occlusions(), strict=True):
-        options = ", ".join(f"{name} {value}" for name, value in spec.options.items())
+        options = ", ".join(f"{name} {_text(value)}" for name, value in spec.options.items())
         facts.append(("Occlusion", f"{spec.name} version {family.version}" + (f" ({options})" if options else "")))
         summary = family.summary()
         if "bank" in summary:
             facts.append(("Bank", f"{summary['bank']}, fingerprint {summary['bank_fingerprint']}"))
     size = "" if recipe.prepare.rule == "none" else f", {recipe.prepare.size_px} px"
     return [*facts, ("Resize rule", recipe.prepare.rule.replace("_", " ") + size), ("Seed", str(recipe.seed))]
+
+
+def _text(value: object) -> str:
+    return " ".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from occbench.core.types import Condition
-from occbench.report.gallery import Gallery, percent
+from occbench.report.gallery import Gallery, Group, percent
 
 __all__ = ["write_page"]
 
@@ -20,6 +20,8 @@ _TEMPLATES: Final = Path(__file__).with_name("templates")
 #: Pictures are as large as two device pixels per CSS pixel can use, and no larger.
 _LARGEST_PX: Final = 320
 _JPEG_QUALITY: Final = 90
+#: Characters of a shared parameter that a heading has room for.
+_LONGEST_NOTE: Final = 40
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def write_page(gallery: Gallery) -> str:
     ]
     numbers = {condition.name: number for number, condition in enumerate(gallery.conditions)}
     groups = [
-        (group, [_strip(gallery, condition, numbers[condition.name]) for condition in group.shown])
+        (group, _note(group), [_strip(gallery, condition, numbers[condition.name]) for condition in group.shown])
         for group in gallery.groups
     ]
     return environment.get_template("preview.html.jinja").render(
@@ -67,6 +69,14 @@ def write_page(gallery: Gallery) -> str:
         largest_px=_LARGEST_PX,
         quality=_JPEG_QUALITY,
     )
+
+
+def _note(group: Group) -> str:
+    """Say how many conditions are shown and what they share; hashes and the like are left to the manifest."""
+    counted = "1 condition" if group.total == 1 else f"{len(group.shown)} of {group.total} conditions"
+    shared = [f"{name.replace('_', ' ')} {value}" for name, value in group.common.items()]
+    shared = [text for text in shared if len(text) <= _LONGEST_NOTE]
+    return f"{counted}; {', '.join(shared)}" if shared else counted
 
 
 def _strip(gallery: Gallery, condition: Condition, number: int) -> _Strip:

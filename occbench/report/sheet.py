@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from occbench.report.gallery import Gallery, percent
+from occbench.report.gallery import Gallery, Row, percent
 
 __all__ = ["draw_sheet"]
 
@@ -44,11 +44,6 @@ class _Layout:
         return round(self.text * 1.35)
 
     @property
-    def row(self) -> int:
-        """Height of a row: tile, its caption and the space below."""
-        return self.tile + self.line + 12
-
-    @property
     def lefts(self) -> list[int]:
         """Left edge of every column, the clean one first."""
         lefts, x = [], self.margin + self.label + self.gap
@@ -74,7 +69,9 @@ def draw_sheet(gallery: Gallery) -> bytes:
     facts = [(name, _wrap(value, small, inner - names)) for name, value in gallery.facts]
     top = layout.margin + round(layout.line * 1.8) + layout.line * len(heading) + layout.line
     first_row = top + round(layout.line * 2.9)
-    below = first_row + layout.row * len(gallery.rows) + layout.line // 2
+    # the caption and some room follow below the pictures of every row
+    heights = [_size(row.clean, layout.tile)[1] + layout.line + 12 for row in gallery.rows]
+    below = first_row + sum(heights) + layout.line // 2
 
     sheet = Image.new(
         "RGB", (layout.width, below + layout.line * sum(len(lines) for _, lines in facts) + layout.margin), _PAPER
@@ -83,8 +80,8 @@ def draw_sheet(gallery: Gallery) -> bytes:
     draw.text((layout.margin, layout.margin), _fit(gallery.title, title, inner), _INK, title)
     _lines(draw, (layout.margin, layout.margin + round(layout.line * 1.8)), heading, layout, _QUIET)
     _draw_headers(draw, gallery, layout, top)
-    for number in range(len(gallery.rows)):
-        _draw_row(sheet, draw, gallery, number, layout, first_row + number * layout.row)
+    for number, row in enumerate(gallery.rows):
+        _draw_row(sheet, row, layout, first_row + sum(heights[:number]))
     for name, lines in facts:
         _lines(draw, (layout.margin, below), [name], layout, _QUIET)
         _lines(draw, (layout.margin + names, below), lines, layout, _INK)
@@ -124,28 +121,30 @@ def _draw_headers(draw: ImageDraw.ImageDraw, gallery: Gallery, layout: _Layout, 
             column += 1
 
 
-def _draw_row(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, gallery: Gallery, number: int, layout: _Layout, top: int
-) -> None:
-    row, font, quiet = gallery.rows[number], _font(layout.text), _font(layout.text - 1)
+def _draw_row(sheet: Image.Image, row: Row, layout: _Layout, top: int) -> None:
+    draw, font, quiet = ImageDraw.Draw(sheet), _font(layout.text), _font(layout.text - 1)
     words = _wrap(row.class_name.replace("_", " "), font, layout.label)[:3]
     _lines(draw, (layout.margin, top), [_fit(word, font, layout.label) for word in words], layout, _INK)
     for left, image in zip(layout.lefts, (row.clean, *(sample.image for sample in row.samples)), strict=True):
-        picture = _tile(image, layout.tile)
-        sheet.paste(picture, (left + (layout.tile - picture.width) // 2, top + (layout.tile - picture.height) // 2))
+        sheet.paste(_picture(image, layout.tile), (left, top))
+    below = top + _size(row.clean, layout.tile)[1] + 3
     for left, sample in zip(layout.lefts[1:], row.samples, strict=True):
-        draw.text((left, top + layout.tile + 3), percent(sample.achieved), _QUIET, quiet)
+        draw.text((left, below), percent(sample.achieved), _QUIET, quiet)
 
 
-def _tile(image: NDArray[np.uint8], side: int) -> Image.Image:
-    picture = Image.fromarray(image)
-    longer = max(picture.size)
+def _size(image: NDArray[np.uint8], side: int) -> tuple[int, int]:
+    """Return (width, height) of an image in a tile: reduced to fit, or enlarged by a whole factor."""
+    height, width = image.shape[:2]
+    longer = max(height, width)
     if longer > side:
-        size = (max(1, picture.width * side // longer), max(1, picture.height * side // longer))
-        return picture.resize(size, Image.Resampling.LANCZOS)
-    factor = side // longer
-    size = (picture.width * factor, picture.height * factor)
-    return picture if factor == 1 else picture.resize(size, Image.Resampling.NEAREST)
+        return max(1, width * side // longer), max(1, height * side // longer)
+    return width * (side // longer), height * (side // longer)
+
+
+def _picture(image: NDArray[np.uint8], side: int) -> Image.Image:
+    size = _size(image, side)
+    smooth = size[0] < image.shape[1]
+    return Image.fromarray(image).resize(size, Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST)
 
 
 def _lines(

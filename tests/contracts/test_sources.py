@@ -28,9 +28,49 @@ def image_folder(folder):
     return {"path": str(folder)}
 
 
+def ar_faces(folder):
+    for value, name in enumerate(["m-001-01.bmp", "m-001-08.bmp", "W-002-1.png"]):
+        paint(folder / name, value)
+    return {"path": str(folder)}
+
+
 def caltech101(folder):
     for value, name in enumerate(["Faces/image_0001.jpg", "ant/image_0001.jpg", "ant/image_0002.jpg"]):
         paint(folder / "101_ObjectCategories" / name, value)
+    return {"path": str(folder)}
+
+
+def cub200(folder):
+    for value in (1, 2):
+        paint(folder / "images" / "001.Wren" / f"Wren_{value}.jpg", value)
+    write_cub200_tables(folder, 2)
+    return {"path": str(folder)}
+
+
+def write_cub200_tables(folder, count):
+    numbers = range(1, count + 1)
+    lines = {
+        "classes": ["1 001.Wren", "2 002.Gull"],
+        "images": [f"{number} 001.Wren/Wren_{number}.jpg" for number in numbers],
+        "image_class_labels": [f"{number} 1" for number in numbers],
+        "train_test_split": [f"{number} {number % 2}" for number in numbers],
+        "bounding_boxes": [f"{number} 2.0 3.0 20.0 10.0" for number in numbers],
+    }
+    for name, text in lines.items():
+        (folder / f"{name}.txt").write_text("\n".join(text) + "\n")
+
+
+def add_to_cub200(folder):
+    paint(folder / "images" / "001.Wren" / "Wren_3.jpg", 3)
+    write_cub200_tables(folder, 3)
+
+
+def oxford102(folder):
+    from scipy.io import savemat
+
+    for value in (1, 3):
+        paint(folder / "jpg" / f"image_{value:05d}.jpg", value)
+    savemat(folder / "imagelabels.mat", {"labels": np.array([[77, 5, 102]], dtype=np.uint8)})
     return {"path": str(folder)}
 
 
@@ -59,18 +99,24 @@ def toyparts(folder):
 
 #: name -> makes a tiny instance's files in a folder that does not exist yet, and returns its options.
 SOURCES = {
+    "ar_faces": ar_faces,
     "caltech101": caltech101,
+    "cub200": cub200,
     "hub": hub,
     "image_folder": image_folder,
     "imagenet": imagenet,
+    "oxford102": oxford102,
     "toyparts": toyparts,
 }
 #: name -> adds one image on disk; sources that read nothing from disk are not here.
 ADD_IMAGE = {
+    "ar_faces": lambda folder: paint(folder / "m-001-09.bmp", 7),
     "caltech101": lambda folder: paint(folder / "101_ObjectCategories" / "ant" / "image_0003.jpg", 7),
+    "cub200": add_to_cub200,
     "hub": lambda folder: (folder / "train-00001.parquet").write_bytes((folder / "train-00000.parquet").read_bytes()),
     "image_folder": lambda folder: paint(folder / "bee" / "2.png", 7),
     "imagenet": lambda folder: paint(folder / "n01440764" / "n01440764_8.JPEG", 7),
+    "oxford102": lambda folder: paint(folder / "jpg" / "image_00002.jpg", 7),
 }
 
 
@@ -115,6 +161,7 @@ def test_examples_keep_their_shape_and_key(made):
     for index in range(len(source)):
         example = source[index]
         assert example.key == source.key(index)
+        assert example.labels == source.labels_of(index)
         assert example.image.dtype == np.uint8
         assert example.image.ndim == 3
         assert example.image.shape[2] == 3
@@ -153,7 +200,7 @@ def test_the_fingerprint_is_stable_and_sees_another_image(made):
 def test_an_index_past_the_end_is_an_index_error(made):
     _, cls, options, _ = made
     source = cls(**options)
-    for use in (source.__getitem__, source.key):
+    for use in (source.__getitem__, source.key, source.labels_of):
         with pytest.raises(IndexError):
             use(len(source))
     assert len([example.key for example in source]) == len(source)

@@ -1,5 +1,6 @@
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from occbench.core.types import Condition
 from occbench.data.recipe import load_recipe
 from occbench.generate.run import generate
 from occbench.report.gallery import Gallery, choose_conditions, spread_positions
+from occbench.report.page import write_page
 from occbench.report.preview import collect, preview
 
 FEW = ["source.images_per_class=2"]
@@ -88,8 +90,8 @@ def test_every_tile_of_a_sheet_has_the_rendered_pixels(gallery, tmp_path):
 
 
 def test_a_sheet_of_large_images_stays_bounded_and_small_images_are_enlarged_whole(tmp_path):
-    large = write_folder(tmp_path / "large", {"wide": (900, 500), "tall": (500, 900)})
-    with Image.open(preview("ilsvrc-240", tmp_path / "large.png", **folder_options(large))) as picture:
+    large = write_folder(tmp_path / "large", {"wide": (900, 700), "tall": (700, 900)})
+    with Image.open(preview("caltech101-24", tmp_path / "large.png", **folder_options(large))) as picture:
         assert picture.width <= 2400
     small = write_folder(tmp_path / "small", {"tiny": (40, 40)})
     with Image.open(preview("irregular-holes", tmp_path / "small.png", **folder_options(small))) as picture:
@@ -132,8 +134,17 @@ def test_jumps_of_a_page_lead_somewhere(page):
     assert {item["href"].removeprefix("#") for item in parsed.all("a")} <= targets
 
 
-def test_a_hostile_class_name_is_shown_as_text(tmp_path):
-    # a folder's name cannot hold a slash, so the closing tag comes without one
+def test_hostile_text_is_shown_as_text(gallery):
+    hostile = "</style><script>alert(1)</script>"
+    rows = tuple(replace(row, class_name=hostile) for row in gallery.rows)
+    html = write_page(replace(gallery, title=hostile, description=hostile, facts=((hostile, hostile),), rows=rows))
+    assert "<script" not in html
+    assert html.count("</style>") == 1
+    assert Page(html).text.count(hostile) >= 4 + len(rows)
+
+
+def test_a_hostile_folder_name_is_shown_as_text(tmp_path):
+    # the name of a folder cannot hold the slash of a closing tag
     root = write_folder(tmp_path / "images", {"<script>alert(1)<script>": (64, 64), 'a"onload="x': (64, 64)})
     html = preview("irregular-holes", tmp_path / "page.html", **folder_options(root)).read_text(encoding="utf-8")
     assert "<script" not in html

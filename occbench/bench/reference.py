@@ -1,0 +1,121 @@
+"""The papers' numbers and claims, as CSV files packaged beside the benchmarks: what a run is shown next to.
+
+A table ``<name>.csv`` has one row per arm: ``arm``, ``backbone``, one column per condition group (or ``avg``, ``clean``)
+and ``source``. ``claims.csv`` has one row per claim of a benchmark.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from occbench.bench.claims import Claim
+from occbench.core.errors import ConfigError
+
+__all__ = ["PublishedClaim", "ReferenceRow", "claims_for", "reference_names", "reference_table"]
+
+#: Where the tables live: in an installed wheel inside the package, in a checkout beside it.
+_FOLDERS: Final = (
+    Path(__file__).parents[1] / "_benchmarks" / "reference",
+    Path(__file__).parents[2] / "benchmarks" / "reference",
+)
+_CLAIMS: Final = "claims"
+#: Columns of a table that hold no accuracy.
+_DESCRIPTION: Final = frozenset({"arm", "backbone", "input_px", "source"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRow:
+    """One row of a paper's table.
+
+    Attributes:
+        arm: the benchmark's name of the arm; of a row that the paper quotes from elsewhere, the method's name.
+        backbone: the paper's name of it; empty where the row is quoted from elsewhere.
+        values: column -> accuracy, percentage points; columns that the row leaves empty are absent.
+        source: paper and table.
+    """
+
+    arm: str
+    backbone: str
+    values: Mapping[str, float]
+    source: str
+
+    @property
+    def is_quoted(self) -> bool:
+        """Whether the paper took the row from elsewhere, so that no arm of ours corresponds to it."""
+        return not self.backbone
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedClaim:
+    """What a paper says about a benchmark.
+
+    Attributes:
+        title: the claim in a few words.
+        claim: the statement to judge; None for a fact that no run of the benchmark can judge (a chosen parameter).
+        printed: the number that the paper gives with it, or None.
+        unit: of that number, e.g. ``points``.
+        source: where it stands.
+    """
+
+    title: str
+    claim: Claim | None
+    printed: float | None
+    unit: str
+    source: str
+
+
+def reference_names() -> list[str]:
+    """Return the names of the packaged tables, sorted."""
+    return sorted({file.stem for folder in _FOLDERS if folder.is_dir() for file in folder.glob("*.csv")} - {_CLAIMS})
+
+
+def reference_table(name: str) -> tuple[ReferenceRow, ...]:
+    """Return a paper's table.
+
+    Args:
+        name: of a packaged table, as a benchmark's ``reference`` gives it.
+
+    Raises:
+        ConfigError: no such table.
+    """
+    if name not in reference_names():
+        raise ConfigError(f"no reference table is called {name!r}. Packaged: {', '.join(reference_names())}.")
+    return tuple(
+        ReferenceRow(
+            arm=row["arm"],
+            backbone=row["backbone"],
+            values={key: float(text) for key, text in row.items() if key not in _DESCRIPTION and text},
+            source=row["source"],
+        )
+        for row in _rows(name)
+    )
+
+
+def claims_for(name: str) -> tuple[PublishedClaim, ...]:
+    """Return what the papers claim about a benchmark, in the order of the file; nothing where they claim nothing.
+
+    Args:
+        name: of a benchmark.
+
+    Raises:
+        ConfigError: a statement cannot be parsed.
+    """
+    return tuple(
+        PublishedClaim(
+            title=row["claim"],
+            claim=Claim(row["statement"], row["source"]) if row["statement"] else None,
+            printed=float(row["printed"]) if row["printed"] else None,
+            unit=row["unit"],
+            source=row["source"],
+        )
+        for row in _rows(_CLAIMS)
+        if row["benchmark"] == name
+    )
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    file = next(path for folder in _FOLDERS if (path := folder / f"{name}.csv").is_file())
+    with file.open(encoding="utf-8", newline="") as lines:
+        yield from csv.DictReader(lines)
