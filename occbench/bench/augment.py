@@ -1,6 +1,6 @@
 """Training augmentation of a whole batch on its device: every image draws its own geometry.
 
-One affine resampling (bilinear, zero padding) does flip, rotation, shift, scale and crop at once, which is as fast on a
+One affine resampling (bilinear) does flip, rotation, shift, scale and crop at once, which is as fast on a
 GPU as it is simple on a CPU. Draws come from a generator on the CPU, so they do not depend on the device.
 """
 
@@ -34,10 +34,11 @@ def augment(images: Tensor, kind: str, draws: Generator) -> Tensor:
     batch = images.float()
     if kind == "none":
         return batch
-    draw_matrix = _flip_affine if kind == "flip_affine" else _random_resized_crop
+    # what an affine map uncovers is black; a crop uncovers nothing, and its outermost pixels must not mix with black
+    draw_matrix, padding = (_flip_affine, "zeros") if kind == "flip_affine" else (_random_resized_crop, "border")
     matrix = draw_matrix(len(batch), draws).to(batch.device)
     grid = affine_grid(matrix, list(batch.shape), align_corners=False)
-    return grid_sample(batch, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return grid_sample(batch, grid, mode="bilinear", padding_mode=padding, align_corners=False)
 
 
 def _uniform(count: int, low: float, high: float, draws: Generator) -> Tensor:

@@ -45,13 +45,15 @@ def load_images(source: Source, indices: Sequence[int], rule: Prepare, label_of:
 
     Args:
         source: the clean images.
-        indices: which ones, in order.
+        indices: which ones, in order; none gives an empty set.
         rule: must give all images one size.
         label_of: source label -> head label; classes that are absent get -1.
 
     Raises:
         BrokenImageError: one of them cannot be used; a benchmark does not silently go on with fewer.
     """
+    if not indices:
+        return ImageSet(torch.empty(0, 3, rule.size_px, rule.size_px, dtype=torch.uint8), torch.tensor([]).long(), ())
     first = prepare(source[indices[0]], rule)
     height, width = first.image.shape[:2]
     pixels = np.empty((len(indices), height, width, 3), dtype=np.uint8)

@@ -9,6 +9,8 @@ import torch
 from occbench.bench.images import ImageSet, load_images
 from occbench.bench.protocol import Arm, Benchmark
 from occbench.bench.splits import Split, draw_split
+from occbench.core.canonical import fingerprint
+from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Source
 from occbench.core.seeding import stream
 from occbench.core.types import CLEAN, Condition, Example
@@ -31,6 +33,7 @@ class Materials:
         test: test images.
         renderer: of the test columns.
         pair_renderer: of the pairs.
+        origin: fingerprint of the sources that the split's indices count in.
     """
 
     benchmark: Benchmark
@@ -41,6 +44,18 @@ class Materials:
     test: ImageSet
     renderer: Renderer
     pair_renderer: Renderer
+    origin: str
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of which images are trained, validated, paired and tested on."""
+        return fingerprint([self.origin, self.split.fingerprint, list(self.test.keys)])
+
+    @cached_property
+    def training_fingerprint(self) -> str:
+        """A hash of which images are trained on, held out and paired, with their labels and the head's classes."""
+        sets = [[list(part.keys), part.labels.tolist()] for part in (self.train, self.validation, self.pairs)]
+        return fingerprint([sets, list(self.split.classes), self.benchmark.prepare.model_dump()])
 
     @property
     def test_conditions(self) -> tuple[Condition, ...]:
@@ -48,25 +63,45 @@ class Materials:
         return (CLEAN, *self.renderer.conditions)
 
     def pair_conditions(self, arm: Arm) -> tuple[Condition, ...]:
-        """The conditions of an arm's pairs."""
+        """The conditions of an arm's pairs.
+
+        Raises:
+            ConfigError: the arm names a condition group that there is not.
+        """
         wanted = arm.pair_groups
+        known = {item.group: None for item in self.pair_renderer.conditions}
+        if unknown := [group for group in wanted if group not in known]:
+            raise ConfigError(
+                f"pair_groups asks for {unknown[0]}, the pairs have the groups {', '.join(known)}. Use some of these."
+            )
         return tuple(item for item in self.pair_renderer.conditions if not wanted or item.group in wanted)
 
     def training_images(self, arm: Arm) -> ImageSet:
-        """Return an arm's training images: the clean ones, and for ``add_occluded`` the occluded twins of the pairs."""
+        """Return an arm's training images: the clean ones, and for ``add_occluded`` the occluded twins of the pairs.
+
+        Raises:
+            ConfigError: ``add_occluded`` where the pairs are of classes that the head does not have.
+        """
         if not arm.add_occluded:
             return self.train
-        made = [
-            (self.pair_renderer.render(example, condition)[0], int(label), example)
-            for example, label in zip(self.pairs.examples, self.pairs.labels, strict=True)
-            for condition in self.pair_conditions(arm)
-        ]
-        pixels = torch.from_numpy(np.stack([image for image, _, _ in made])).permute(0, 3, 1, 2)
+        if (self.pairs.labels < 0).any():
+            raise ConfigError(
+                "add_occluded trains on the occluded images of the pairs, and the exclusive protocol keeps their "
+                "classes out of training. Use protocol: inclusive, or take add_occluded out of the arm."
+            )
+        conditions = self.pair_conditions(arm)
+        twins = [self._twin(example, condition) for example in self.pairs.examples for condition in conditions]
+        pixels = torch.from_numpy(np.stack([twin.image for twin in twins])).permute(0, 3, 1, 2)
         return ImageSet(
             torch.cat([self.train.images, pixels]).contiguous(memory_format=torch.channels_last),
-            torch.cat([self.train.labels, torch.tensor([label for _, label, _ in made])]),
-            (*self.train.examples, *(example for _, _, example in made)),
+            torch.cat([self.train.labels, self.pairs.labels.repeat_interleave(len(conditions))]),
+            (*self.train.examples, *twins),
         )
+
+    def _twin(self, example: Example, condition: Condition) -> Example:
+        image, _ = self.pair_renderer.render(example, condition)
+        # a key of its own, because activations are kept under keys
+        return Example(f"{example.key}-{condition.name}", image, example.labels)
 
     @cached_property
     def occluded_validation(self) -> ImageSet:
@@ -91,7 +126,7 @@ def load_materials(benchmark: Benchmark, source: Source, test_images: int | None
         test_images: at most so many test images, evenly spread over the split's; all by default.
 
     Raises:
-        ConfigError: the source has too few images or classes for the split.
+        ConfigError: the source has too few images or classes for the split, or the test source has other classes.
         BrokenImageError: an image of the split cannot be used.
     """
     rule = benchmark.split.test_source
@@ -99,6 +134,12 @@ def load_materials(benchmark: Benchmark, source: Source, test_images: int | None
     test_source = source
     if rule is not None:
         test_source = build_plugin(rule.name, "sources", Source, {"path": path, **rule.options})
+    if list(test_source.classes) != list(source.classes):
+        raise ConfigError(
+            f"the test source {rule.name if rule else ''} has other classes than the training source, or another "
+            f"order of them ({len(test_source.classes)} and {len(source.classes)}): labels would mean other things. "
+            "Give both the same classes."
+        )
     labels = [source.labels_of(index)[0] for index in range(len(source))]
     test_labels = None if rule is None else [test_source.labels_of(index)[0] for index in range(len(test_source))]
     split = draw_split(benchmark.split, labels, source.classes, benchmark.split_seed, test_labels)
@@ -118,4 +159,5 @@ def load_materials(benchmark: Benchmark, source: Source, test_images: int | None
         test=images(test_source, test),
         renderer=Renderer(benchmark.test_recipe().build_occlusions(), benchmark.split_seed),
         pair_renderer=Renderer(benchmark.pair_recipe().build_occlusions(), benchmark.split_seed),
+        origin=fingerprint([source.fingerprint, test_source.fingerprint]),
     )

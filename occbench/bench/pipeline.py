@@ -56,7 +56,7 @@ class Pipeline:
         digest = hashlib.sha256(f"{self.model.name} {self.bf16}".encode())
         for name in sorted(frozen):
             digest.update(name.encode())
-            digest.update(frozen[name].detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            digest.update(frozen[name].detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
     def autocast(self) -> torch.autocast:

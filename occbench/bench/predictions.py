@@ -2,7 +2,7 @@
 
 Columns: ``image`` int32 (position in the test set), ``label`` int32, ``top1`` int32 (the answer), ``top5`` bool (label
 among the five largest logits), ``p_label`` float32 (softmax probability of the label), ``margin`` float32 (logit of the
-label minus the largest other logit). The file's metadata names condition, group, test set and model run.
+label minus the largest other logit). The file's metadata holds the condition's name, group and parameters.
 """
 
 import json
@@ -39,12 +39,13 @@ _SCHEMA: Final = pa.schema(
 def answers(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return (top1 int64[B], top5 bool[B], p_label float32[B], margin float32[B]) of logits float[B, C].
 
-    Ties go to the lowest class index, on every device.
+    Ties go to the lowest class index, on every device, for top-1 and top-5 alike.
     """
     scores = logits.float()
     own = scores.gather(1, labels[:, None])
-    # rank by strict comparison, so that equal logits cannot depend on a sort's order
-    rank = (scores > own).sum(1)
+    later = torch.arange(scores.shape[1], device=scores.device) >= labels[:, None]
+    # counting what stands behind, not in front, leaves a label whose logit is NaN at the end instead of the beginning
+    rank = scores.shape[1] - ((scores < own) | ((scores == own) & later)).sum(1)
     top1 = (scores == scores.max(1, keepdim=True).values).to(torch.int8).argmax(1)
     probability = (own[:, 0] - scores.logsumexp(1)).exp()
     others = scores.scatter(1, labels[:, None], float("-inf")).max(1).values

@@ -123,6 +123,8 @@ class Benchmark(FrozenModel):
         split: which images go where.
         backbones: their names.
         pretrained: start from published weights (or those given by ``--weights``); otherwise from scratch.
+        pretrained_head: the head starts as the rows of the pretrained one that belong to the split's classes instead of
+            anew; the source's classes must be those of the weights, in the same order.
         train: how every arm is trained.
         arms: name -> arm, in table order.
         seeds: training seeds; each draws its own head, order and augmentation.
@@ -140,6 +142,7 @@ class Benchmark(FrozenModel):
     split: SplitRule
     backbones: Annotated[tuple[str, ...], Field(min_length=1)]
     pretrained: bool = True
+    pretrained_head: bool = False
     train: TrainRule = TrainRule()
     arms: Annotated[dict[str, Arm], Field(min_length=1)]
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)

@@ -1,7 +1,7 @@
 """The papers' numbers and claims, as CSV files packaged beside the benchmarks: what a run is shown next to.
 
-A table ``<name>.csv`` has one row per arm: ``arm``, ``backbone``, one column per condition group (or ``avg``, ``clean``)
-and ``source``. ``claims.csv`` has one row per claim of a benchmark.
+A table ``<name>.csv`` has one row per arm: ``arm``, ``backbone``, a column per condition group (or ``avg``, ``clean``),
+``source``. ``claims.csv`` has one row per claim of a benchmark.
 """
 
 import csv

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -19,7 +19,7 @@ from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.predictions import read_outcomes
 from occbench.bench.protocol import Arm, Benchmark
 from occbench.bench.records import Record, append_records
-from occbench.bench.score import TestSet, score
+from occbench.bench.score import TestSet, count_flips, score
 from occbench.bench.states import load_state, save_state
 from occbench.bench.summary import records_of
 from occbench.bench.train import Epoch, Prediction, train
@@ -30,6 +30,9 @@ from occbench.data.manifest import made_with
 from occbench.models.load import load_backbone
 
 __all__ = ["Cell", "Listener", "cells", "run_cell", "test_set"]
+
+#: Predictions compared with fp32 when a cell is scored in bf16; fewer where a forward pass is slow.
+_PROBED: Final = {"cpu": 250, "cuda": 1000}
 
 _VERSION = 1  # raised when the loop computes other numbers from the same settings
 
@@ -44,7 +47,7 @@ class Cell:
         weights: a checkpoint to start from, or None.
         arm_name: the arm's name.
         seed: training seed.
-        images: fingerprint of the split and the test set.
+        images: fingerprint of which images go where, ``Materials.fingerprint``.
     """
 
     benchmark: Benchmark
@@ -77,8 +80,15 @@ class Cell:
             "pair_occlusions": benchmark.pair_recipe().pixels_fingerprint(),
             "train": benchmark.train.model_dump(mode="json"),
             "seed": self.seed,
+            "test_occlusions": benchmark.test_recipe().pixels_fingerprint(),
             "images": self.images,
+            **_own_files(self.arm.method.name, self.backbone),
         }
+
+
+def _own_files(*names: str) -> dict[str, str]:
+    """Return the hash of every plug-in that is a file of the user's: an edited method is another method."""
+    return {name: hash_file(Path(name.rpartition(":")[0])) for name in names if ".py:" in name}
 
 
 @dataclass(frozen=True)
@@ -89,8 +99,10 @@ class Listener:
     on_block: Callable[[Cell, str], None] = lambda _cell, _condition: None
 
 
-def cells(benchmark: Benchmark, weights: dict[str, Path], images: str) -> Iterator[Cell]:
+def cells(materials: Materials, weights: dict[str, Path]) -> Iterator[Cell]:
     """Yield every cell, the seeds outermost, so that a stopped run has whole tables for its first seeds."""
+    benchmark = materials.benchmark
+    images = fingerprint([materials.training_fingerprint, test_set(materials).fingerprint])
     for seed in benchmark.seeds:
         for backbone in benchmark.backbones:
             for arm in benchmark.arms:
@@ -145,6 +157,7 @@ def run_cell(
             on_block=lambda condition: told.on_block(cell, condition.name),
         )  # fmt: skip
         scored_s = max(time.perf_counter() - started - trained_s, 1e-9)
+        compared, flips = _probe(pipeline, method, test)
         write_json(
             home / "manifest.json",
             {
@@ -159,12 +172,22 @@ def run_cell(
                 "versions": made_with() | {"torch": torch.__version__},
                 "train_s": round(trained_s, 1),
                 "score_s": round(scored_s, 1),
+                "precision_probe": {"compared": compared, "flips": flips},
                 "images_per_s": round(classified / scored_s, 1),
             },
         )
     records = records_of(cell, read_outcomes(scores, test.conditions), read_outcomes(scores, test.conditions, "top5"))
     append_records(home / "records.jsonl", records)
     return records
+
+
+def _probe(pipeline: Pipeline, method: Method, test: TestSet) -> tuple[int, int]:
+    """Return (predictions compared, answers that differ from fp32); nothing is compared where fp32 was scored."""
+    if not pipeline.bf16:
+        return 0, 0
+    run, exact = Prediction(pipeline), Pipeline(pipeline.model, pipeline.device, "fp32")
+    count = _PROBED[pipeline.device.type]
+    return count_flips(lambda inputs: method.predict(run, inputs), pipeline, exact, test, count)
 
 
 def _build(cell: Cell, materials: Materials, device: torch.device) -> tuple[Pipeline, Method]:

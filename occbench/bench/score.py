@@ -13,7 +13,11 @@ from occbench.bench.predictions import answers, block_file, write_block
 from occbench.core.types import Condition
 from occbench.data.render import Renderer
 
-__all__ = ["TestSet", "score"]
+__all__ = ["TestSet", "count_flips", "score"]
+
+
+#: Images of one condition in a batch of ``count_flips``.
+_PROBE_BATCH = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,39 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         classified += len(labels)
         on_block(condition)
     return classified
+
+
+@torch.inference_mode()
+def count_flips(
+    predict: Callable[[Tensor], Tensor], pipeline: Pipeline, exact: Pipeline, test: TestSet, count: int
+) -> tuple[int, int]:
+    """Compare answers of a reduced precision with fp32, on images spread over the conditions.
+
+    Args:
+        predict: as ``score``.
+        pipeline: in the precision that was scored with.
+        exact: the same model in fp32.
+        test: what was scored.
+        count: predictions to compare, about.
+
+    Returns:
+        (predictions compared, answers that differ).
+    """
+    batch_size = _PROBE_BATCH
+    batches_wanted = max(1, count // min(batch_size, len(test.images)))
+    step = max(1, len(test.conditions) // batches_wanted)
+    compared = flips = 0
+    for number, condition in enumerate(test.conditions[::step][:batches_wanted]):
+        start = (number * batch_size) % max(1, len(test.images) - batch_size + 1)
+        rows = slice(start, min(start + batch_size, len(test.images)))
+        batch = render_batch(test.images, rows, condition, test.renderer, pipeline.device)
+        found = []
+        for one in (pipeline, exact):
+            with one.autocast():
+                found.append(predict(one.inputs(batch)).argmax(1))
+        compared += len(batch)
+        flips += int((found[0] != found[1]).sum())
+    return compared, flips
 
 
 def missing_conditions(conditions: Sequence[Condition], folder: Path) -> list[Condition]:

@@ -117,7 +117,7 @@ class _Run(Prediction):
                 made = self._cache.recall(key, lambda number=number: inputs(number))  # type: ignore[misc]
             else:
                 made = inputs(number)
-            yield made[:1], made[1:]
+            yield made[:1].float(), made[1:].float()
 
 
 def train(  # noqa: PLR0913 - one call per cell; every argument is one of its parts
@@ -229,7 +229,7 @@ def _one_epoch(
 ) -> float:
     model, rule = pipeline.model, feeder._rule
     model.eval()
-    with torch.no_grad(), pipeline.autocast():
+    with torch.no_grad():  # in fp32 whatever the precision: differences of vectors would lose their last digits
         method.on_epoch_start(run)
     model.train()
     total = torch.zeros((), device=pipeline.device)

@@ -43,14 +43,14 @@ def run_benchmark(
     from occbench.bench.materials import load_materials
     from occbench.bench.pipeline import ActivationCache
     from occbench.bench.protocol import load_benchmark
-    from occbench.bench.run import cells, run_cell, test_set
+    from occbench.bench.run import cells, run_cell
 
     changes = list(set_ or []) + ([f"seeds=[{seeds}]"] if seeds else [])
     loaded = load_benchmark(benchmark, tuple(changes))
     chosen = checkpoints(weights or [])
     wanted = wanted_arms(arms, list(loaded.arms))
     materials = load_materials(loaded, loaded.source_at(source), test_images)
-    todo = [cell for cell in cells(loaded, chosen, test_set(materials).fingerprint) if cell.arm_name in wanted]
+    todo = [cell for cell in cells(loaded, chosen, materials.fingerprint) if cell.arm_name in wanted]
     show_plan(materials, todo, runs)
     if dry_run:
         return

@@ -15,6 +15,14 @@ __all__ = ["PART_SUFFIX", "hash_file", "remove_partial_files", "whole_file", "wr
 #: Temporary names end in this; whatever carries it after a crash is garbage.
 PART_SUFFIX = ".part"
 
+#: What a place where nothing can be written answers.
+_REFUSALS = frozenset(
+    (
+        *(errno.EACCES, errno.EPERM, errno.EROFS),
+        *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
+    )
+)
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -73,7 +81,7 @@ def storage_errors(path: Path) -> Iterator[None]:
                 f"no space left while writing {path}: everything finished so far is kept. "
                 "Free some space (or lower --limit) and run the same command again."
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        if error.errno in _REFUSALS:
             raise StorageError(
                 f"cannot write {path}: {error.strerror}. Choose a folder that you may write, then run again."
             ) from error

@@ -48,16 +48,18 @@ class PreparedSplice:
 
     Attributes:
         key: (height, width, quality) it was prepared for.
+        clean: first MCU of each run that is taken from the clean file, and the first one behind it.
         whole: the overlay, where so many MCUs are blended that the whole image is encoded instead; else None.
         blended: the ``_strip_index`` of the MCUs to composite and encode, [8, n].
         strip: the overlay on those MCUs side by side, BGR, [8, 8 * n]; None where there are none.
         markers: uint8[n], second byte of the marker behind each of them.
         run_ends: last MCU in the strip of each run that is contiguous in the image.
         opaque: bytes of each run of hidden MCUs, with its markers.
-        pick: from [file header, every clean MCU, opaque runs, blended runs] to the parts of the file in order.
+        pick: from [file header, clean runs, opaque runs, blended runs] to the parts of the file in order.
     """
 
     key: tuple[int, int, int]
+    clean: tuple[Indices, Indices]
     whole: PreparedOverlay | None
     blended: Indices
     strip: PreparedOverlay | None
@@ -90,8 +92,10 @@ def prepare_splice(overlay: Overlay, height: int, width: int, quality: int) -> P
     if opaque.size:
         file = _encode_hidden(_strip(canvas, _strip_index(opaque, columns)), quality)
         runs = _runs(file, quality, _markers(opaque, covered.size), _run_ends(opaque))
+    clean = np.flatnonzero(~covered)
     return PreparedSplice(
         key=(height, width, quality),
+        clean=(clean[np.diff(clean, prepend=-2) != 1], clean[_run_ends(clean)] + 1),
         whole=prepare_overlay(overlay) if whole else None,
         blended=_strip_index(blended, columns),
         strip=strip,
@@ -125,8 +129,9 @@ class SplicedEncoder:
         #: The file of the clean image, as ``encode_jpeg`` makes it.
         self.clean = data.tobytes()
         header = _header_bytes(quality)
-        cuts = [0, header, *(_marker_offsets(data, header) + 2).tolist()]
-        self._parts = [self.clean[start:stop] for start, stop in pairwise(cuts)]
+        self._header = self.clean[:header]
+        #: Where each MCU begins, and the end of the file.
+        self._cuts = np.concatenate(([header], _marker_offsets(data, header) + 2))
 
     def encode(self, splice: PreparedSplice) -> bytes:
         """Return ``encode_jpeg(composite(image, overlay), quality)``, byte for byte.
@@ -139,7 +144,9 @@ class SplicedEncoder:
         if splice.whole is not None:
             out = scratch("composite", *self._image.shape)
             return encode_jpeg(composite(self._image, splice.whole, out, self._workspace), self._key[2])
-        pool = [*self._parts, *splice.opaque]
+        # runs, not single MCUs: about 40 parts instead of 650 to pick and join, which took half of the time
+        starts, stops = (self._cuts[mcus].tolist() for mcus in splice.clean)
+        pool = [self._header, *map(self.clean.__getitem__, map(slice, starts, stops)), *splice.opaque]
         if splice.strip is not None:
             strip = _strip(self._completed, splice.blended)
             out = scratch("composite", *strip.shape)
@@ -191,12 +198,11 @@ def _strip(image: NDArray[np.uint8], index: Indices) -> NDArray[np.uint8]:
 def _order(covered: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> Indices:
     """Return for every part of the file its index in the pool that ``PreparedSplice.pick`` describes."""
     kind = covered.astype(np.intp) + (covered & ~hidden)  # 0 clean, 1 opaque, 2 blended
-    starts = np.flatnonzero((kind == 0) | (np.diff(kind, prepend=-1) != 0))
-    kind, order = kind[starts], 1 + starts
-    opaque, blended = np.flatnonzero(kind == 1), np.flatnonzero(kind == 2)
-    runs = np.concatenate((opaque, blended))
-    order[runs] = 1 + covered.size + np.arange(runs.size)
-    return np.concatenate(([0], order))
+    runs = kind[np.diff(kind, prepend=-1) != 0]
+    order = np.empty(1 + runs.size, dtype=np.intp)
+    order[0] = 0
+    order[1 + np.argsort(runs, kind="stable")] = 1 + np.arange(runs.size)
+    return order
 
 
 def _run_ends(mcus: Indices) -> Indices:

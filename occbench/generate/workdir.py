@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from occbench.core.errors import DatasetError, StorageError
-from occbench.core.files import hash_file, remove_partial_files, storage_errors, write_json
+from occbench.core.files import PART_SUFFIX, hash_file, remove_partial_files, storage_errors, write_json
 from occbench.data.manifest import MANIFEST, WORK_FOLDER, read_manifest
 from occbench.generate.plan import Plan
 from occbench.generate.shard import Shard, ShardReport
@@ -39,8 +39,9 @@ class Workdir:
         Raises:
             DatasetError: it holds another dataset.
         """
-        if not (self._directory / MANIFEST).is_file():
-            return False
+        with storage_errors(self._directory):
+            if not (self._directory / MANIFEST).is_file():
+                return False
         self._refuse_other(read_manifest(self._directory).dataset_fingerprint, "a finished dataset")
         shutil.rmtree(self._work, ignore_errors=True)  # left by a run that died between manifest and clean-up
         return True
@@ -55,7 +56,8 @@ class Workdir:
         """
         plan_file = self._work / _PLAN_FILE
         if plan_file.is_file():
-            self._refuse_other(_planned_fingerprint(plan_file), "an unfinished run")
+            if self._holds_shards():  # a run that failed before its first shard keeps nobody out
+                self._refuse_other(_planned_fingerprint(plan_file), "an unfinished run")
         elif self._directory.exists():
             self._refuse_foreign()
         with storage_errors(self._directory):
@@ -101,6 +103,10 @@ class Workdir:
             yield
         finally:
             os.close(descriptor)
+
+    def _holds_shards(self) -> bool:
+        inside = (path for path in self._directory.rglob("*") if self._work not in path.parents and path.is_file())
+        return any(path.suffix != PART_SUFFIX for path in inside)
 
     def _refuse_other(self, found: str, what: str) -> None:
         if found != self._plan.dataset_fingerprint:

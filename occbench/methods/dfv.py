@@ -70,9 +70,11 @@ def difference_vectors(run: TrainingRun) -> Tensor:
     Raises:
         ConfigError: the run has no pairs.
     """
-    differences = [
-        (run.vectors(occluded).float() - run.vectors(clean).float()).detach() for clean, occluded in run.pairs()
-    ]
+    differences = []
+    for clean, occluded in run.pairs():
+        # in one batch, because kernels chosen by batch size round differently: twins that are equal must give zero
+        vectors = run.vectors(torch.cat([clean, occluded])).float().detach()
+        differences.append(vectors[1:] - vectors[:1])
     if not differences:
         raise ConfigError("dfv needs pairs of clean and occluded images, and the arm has none: give it pairs.")
     return torch.cat(differences)

@@ -1,5 +1,6 @@
 """Oxford 102 flowers: 102 classes, 8,189 photographs, 40 to 258 a class."""
 
+import io
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def _matlab_vector(file: Path, variable: str) -> "NDArray[np.int64]":
     from scipy.io.matlab import MatReadError
 
     try:
-        vector: NDArray[np.int64] = loadmat(file)[variable].astype("int64").ravel()
+        vector: NDArray[np.int64] = loadmat(io.BytesIO(file.read_bytes()))[variable].astype("int64").ravel()
     except OSError as error:
         raise SourceError(
             f"{file} cannot be read: {error.strerror or error}. Put {file.name} of the published dataset there."

@@ -1,0 +1,84 @@
+"""AR faces: everything is in the file names; drawn stand-ins, because the photographs may not be passed on."""
+
+import pytest
+from PIL import Image
+
+from occbench.core.errors import ConfigError, SourceError
+from occbench.sources.ar_faces import PICTURES, ARFaces
+
+
+def make(root, names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 5)).save(root / name)
+    return str(root)
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """Two men and one woman with all 26 pictures."""
+    return make(
+        tmp_path, [f"{who}-{picture:02d}.bmp" for who in ("W-001", "M-001", "M-012") for picture in range(1, 27)]
+    )
+
+
+def test_every_picture_shows_one_thing():
+    assert sorted(number for numbers in PICTURES.values() for number in numbers) == list(range(1, 27))
+    for kind in ("plain", "sunglasses", "scarf"):
+        assert [number + 13 for number in PICTURES[f"{kind}-1"]] == list(PICTURES[f"{kind}-2"])
+
+
+def test_people_are_the_classes(whole):
+    source = ARFaces(whole)
+    assert source.classes == ("m-001", "m-012", "w-001")
+    assert [source.labels_of(index)[0] for index in range(len(source))] == [
+        person for person in range(3) for _ in range(26)
+    ]
+    assert [source.picture(index) for index in range(26)] == list(range(1, 27))
+
+
+def test_names_are_read_whatever_their_case_zeros_and_folders(tmp_path):
+    path = make(tmp_path, ["session1/m-1-2.png", "session1/F-01-13.bmp", "session2/M-001-20.bmp"])
+    source = ARFaces(path)
+    assert source.classes == ("m-001", "w-001")
+    assert [(source.labels_of(index)[0], source.picture(index)) for index in range(3)] == [(0, 2), (0, 20), (1, 13)]
+
+
+def test_only_the_pictures_asked_for_are_there(whole):
+    source = ARFaces(whole, pictures=PICTURES["plain-1"])
+    assert len(source) == 21
+    assert {source.picture(index) for index in range(21)} == set(range(1, 8))
+
+
+def test_a_person_has_42_real_pairs_of_the_first_session(whole):
+    source = ARFaces(whole)
+    for person in range(3):
+        pairs = source.pairs(person)
+        assert sum(len(occluded) for _, occluded in pairs) == 42
+        for clean, occluded in pairs:
+            assert source.picture(clean) in PICTURES["plain-1"]
+            assert [source.picture(index) for index in occluded] == [8, 9, 10, 11, 12, 13]
+            assert {source.labels_of(index) for index in (clean, *occluded)} == {(person,)}
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        (["m-001-27.bmp"], r"m-001-27\.bmp is not called as"),
+        (["m-001-00.bmp"], "is not called as"),
+        (["anna.bmp"], r"anna\.bmp is not called as"),
+        (["m-001-01.bmp", "more/M-1-1.png"], "picture 1 of m-001 twice"),
+        (["m-001-01.bmp"], "none of the pictures asked for"),
+    ],
+)
+def test_a_folder_that_does_not_fit_is_refused(tmp_path, names, complaint):
+    with pytest.raises(SourceError, match=complaint):
+        len(ARFaces(make(tmp_path, names), pictures=(26,)))
+
+
+def test_options_are_checked():
+    with pytest.raises(ConfigError, match="needs path"):
+        ARFaces("")
+    for pictures in [(0,), (27,), (3, 3)]:
+        with pytest.raises(ConfigError, match="pictures 1 to 26"):
+            ARFaces("x", pictures=pictures)
