@@ -51,12 +51,6 @@ class Materials:
         """A hash of which images are trained, validated, paired and tested on."""
         return fingerprint([self.origin, self.split.fingerprint, list(self.test.keys)])
 
-    @cached_property
-    def training_fingerprint(self) -> str:
-        """A hash of which images are trained on, held out and paired, with their labels and the head's classes."""
-        sets = [[list(part.keys), part.labels.tolist()] for part in (self.train, self.validation, self.pairs)]
-        return fingerprint([sets, list(self.split.classes), self.benchmark.prepare.model_dump()])
-
     @property
     def test_conditions(self) -> tuple[Condition, ...]:
         """The test columns, ``clean`` first."""

@@ -99,10 +99,14 @@ class Listener:
     on_block: Callable[[Cell, str], None] = lambda _cell, _condition: None
 
 
-def cells(materials: Materials, weights: dict[str, Path]) -> Iterator[Cell]:
-    """Yield every cell, the seeds outermost, so that a stopped run has whole tables for its first seeds."""
-    benchmark = materials.benchmark
-    images = fingerprint([materials.training_fingerprint, test_set(materials).fingerprint])
+def cells(benchmark: Benchmark, weights: dict[str, Path], images: str) -> Iterator[Cell]:
+    """Yield every cell, the seeds outermost, so that a stopped run has whole tables for its first seeds.
+
+    Args:
+        benchmark: what is compared.
+        weights: backbone name -> checkpoint to start from.
+        images: ``Materials.fingerprint``.
+    """
     for seed in benchmark.seeds:
         for backbone in benchmark.backbones:
             for arm in benchmark.arms:

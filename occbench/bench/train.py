@@ -7,6 +7,7 @@ state: weights, optimiser state and the epoch's number are enough.
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ from occbench.bench.materials import Materials
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.protocol import Arm, TrainRule
 from occbench.bench.states import load_state, save_state
-from occbench.core.errors import ConfigError
+from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import write_bytes
 from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.seeding import stream
@@ -145,6 +146,7 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
 
     Raises:
         ConfigError: the loss is not finite.
+        DatasetError: a file of an earlier call is damaged or missing.
     """
     rule = materials.benchmark.train
     images = materials.training_images(arm)
@@ -158,7 +160,8 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         done = [Epoch(**entry) for entry in json.loads(found["epochs"])]
     for epoch in range(len(done), rule.epochs):
         run.epoch, run.draws = epoch, generator(seed, "method", epoch)
-        loss = _one_epoch(pipeline, method, run, feeder, optimizer, schedule)
+        with _seeded(pipeline.device, seed, epoch):
+            loss = _one_epoch(pipeline, method, run, feeder, optimizer, schedule)
         clean, occluded = _validate(pipeline, method, run, materials, cache)
         entry = Epoch(epoch, rule.epochs, loss, clean, occluded)
         if math.isnan(entry.score) or entry.score >= max((item.score for item in done), default=0.0):
@@ -167,7 +170,8 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         save_state(last, pipeline.model, optimizer, {"epochs": json.dumps([vars(item) for item in done])})
         _write_curves(folder / "curves.csv", done)
         on_epoch(entry)
-    load_state(best, pipeline.model)
+    if load_state(best, pipeline.model) is None:
+        raise DatasetError(f"{best} is missing, though training is finished: delete {folder} and run again.")
     pipeline.model.eval()
 
 
@@ -219,6 +223,14 @@ class _Feeder:
         return made.to("cpu", torch.bfloat16)  # half the memory; training noise hides the rounding
 
 
+@contextmanager
+def _seeded(device: torch.device, seed: int, epoch: int) -> Iterator[None]:
+    """Seed torch's global generators, which dropout and stochastic depth draw from, and put them back afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(stream(seed, "train", "layers", epoch).integer(0, 2**31))
+        yield
+
+
 def _one_epoch(
     pipeline: Pipeline,
     method: Method,
@@ -229,6 +241,7 @@ def _one_epoch(
 ) -> float:
     model, rule = pipeline.model, feeder._rule
     model.eval()
+    run.memory.clear()
     with torch.no_grad():  # in fp32 whatever the precision: differences of vectors would lose their last digits
         method.on_epoch_start(run)
     model.train()

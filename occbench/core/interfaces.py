@@ -126,7 +126,7 @@ class Method:
     """An occlusion-robustness method: how a classifier is trained and asked. An empty subclass is plain fine-tuning.
 
     A method is a frozen dataclass whose fields are its options. It keeps nothing between calls: what must be remembered
-    during a training run (a table of difference vectors, say) goes into ``run.memory``, a dict of the run's own.
+    during an epoch (a table of difference vectors, say) goes into ``run.memory``, a dict of the run's own.
     """
 
     #: What the method must be given: ``pairs`` (clean images with their occluded twins), ``parts`` (part masks).
@@ -158,7 +158,8 @@ class TrainingRun(ABC):
     Attributes:
         epoch: number of the present epoch, from 0.
         draws: torch generator of the method's own on the CPU; using it disturbs neither data order nor augmentation.
-        memory: the method's notes of this run.
+        memory: the method's notes of this epoch; empty when ``on_epoch_start`` is called, so that a resumed run does
+            not differ from an uninterrupted one.
     """
 
     epoch: int

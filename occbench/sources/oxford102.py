@@ -1,6 +1,5 @@
 """Oxford 102 flowers: 102 classes, 8,189 photographs, 40 to 258 a class."""
 
-import io
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -137,12 +136,12 @@ def _matlab_vector(file: Path, variable: str) -> "NDArray[np.int64]":
     from scipy.io import loadmat  # here, because only this format needs it
     from scipy.io.matlab import MatReadError
 
+    if not file.is_file():
+        raise SourceError(f"there is no {file}. Put {file.name} of the published dataset there.")
     try:
-        vector: NDArray[np.int64] = loadmat(io.BytesIO(file.read_bytes()))[variable].astype("int64").ravel()
+        vector: NDArray[np.int64] = loadmat(file)[variable].astype("int64").ravel()
     except OSError as error:
-        raise SourceError(
-            f"{file} cannot be read: {error.strerror or error}. Put {file.name} of the published dataset there."
-        ) from error
+        raise SourceError(f"{file} cannot be read: {error.strerror or error}.") from error
     except (MatReadError, LookupError, ValueError, TypeError) as error:
         raise SourceError(
             f"{file} is not the {file.name} of Oxford 102 flowers: {error}. Download it again."

@@ -44,7 +44,7 @@ def test_official_splits_are_disjoint_and_together_everything(flowers):
 def test_the_official_splits_file_is_not_needed_for_all_images(flowers):
     (flowers / "setid.mat").unlink()
     assert len(Oxford102(str(flowers))) == 5
-    with pytest.raises(SourceError, match=r"setid\.mat cannot be read"):
+    with pytest.raises(SourceError, match=r"there is no .*setid\.mat"):
         len(Oxford102(str(flowers), split="train"))
 
 
@@ -63,7 +63,7 @@ def test_names_come_from_a_file(flowers):
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (lambda root: (root / "imagelabels.mat").unlink(), r"imagelabels\.mat cannot be read"),
+        (lambda root: (root / "imagelabels.mat").unlink(), r"there is no .*imagelabels\.mat"),
         (lambda root: (root / "imagelabels.mat").write_text("no"), r"is not the imagelabels\.mat"),
         (lambda root: savemat(root / "imagelabels.mat", {"other": [1]}), r"is not the imagelabels\.mat"),
         (lambda root: savemat(root / "imagelabels.mat", {"labels": [0, 1, 2, 3, 4]}), "labels other than 1 to 102"),
