@@ -153,3 +153,69 @@ def occbench_cli(monkeypatch, capsys):
         return stop.value.code or 0, found.out, found.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_benchmark():
+    """Return a function that makes a benchmark: toyparts at 32 px, 6 patterns, 3 arms; mappings are merged into it."""
+    from occbench.bench.protocol import Benchmark
+    from occbench.data.config import validate
+
+    def make(**changes):
+        content = {
+            "name": "tiny",
+            "source": {"name": "toyparts", "images_per_class": 6, "size_px": 32, "split": "train"},
+            "prepare": {"rule": "direct", "size_px": 32},
+            "occlusions": [{"name": "patterns", "ratios": [0.2], "random_positions": 1}],
+            "split": {
+                "train_per_class": 4, "test_per_class": 2, "validation_share": 0.25, "pair_classes": 3,
+                "pair_per_class": 2,
+            },
+            "backbones": ["tiny"],
+            "pretrained": False,
+            "train": {"epochs": 2, "batch_size": 12},
+            "arms": {
+                "C": {"method": {"name": "fine_tune"}},
+                "C-Full": {"method": {"name": "dfv"}},
+                "F": {"method": {"name": "fine_tune"}, "add_occluded": True},
+            },
+            "seeds": [0],
+        }  # fmt: skip
+        for key, value in changes.items():
+            content[key] = {**content[key], **value} if isinstance(value, dict) else value
+        return validate(Benchmark, content, "tiny")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_materials(tiny_benchmark):
+    """Return a function that loads the materials of ``tiny_benchmark`` with changes; loaded once for equal changes."""
+    from occbench.bench.materials import load_materials
+
+    made = {}
+
+    def make(**changes):
+        key = repr(changes)
+        if key not in made:
+            benchmark = tiny_benchmark(**changes)
+            made[key] = load_materials(benchmark, benchmark.source_at(""))
+        return made[key]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_pipeline():
+    """Return a function that makes a random backbone for 12 classes on the CPU and its input side."""
+    import torch
+
+    from occbench.bench.pipeline import Pipeline
+    from occbench.models.load import load_backbone
+
+    def make(trainable="all", name="tiny", classes=12, seed=0, precision="fp32"):
+        model = load_backbone(name, classes, seed=seed)
+        model.select_trainable(trainable)
+        return Pipeline(model.to(memory_format=torch.channels_last), torch.device("cpu"), precision)
+
+    return make

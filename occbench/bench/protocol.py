@@ -125,6 +125,8 @@ class Benchmark(FrozenModel):
         pretrained: start from published weights (or those given by ``--weights``); otherwise from scratch.
         pretrained_head: the head starts as the rows of the pretrained one that belong to the split's classes instead of
             anew; the source's classes must be those of the weights, in the same order.
+        warm_up: train classically on the clean training images first, once for each backbone and seed, and let every
+            arm start from those weights; for backbones without published ones.
         train: how every arm is trained.
         arms: name -> arm, in table order.
         seeds: training seeds; each draws its own head, order and augmentation.
@@ -143,6 +145,7 @@ class Benchmark(FrozenModel):
     backbones: Annotated[tuple[str, ...], Field(min_length=1)]
     pretrained: bool = True
     pretrained_head: bool = False
+    warm_up: TrainRule | None = None
     train: TrainRule = TrainRule()
     arms: Annotated[dict[str, Arm], Field(min_length=1)]
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)

@@ -1,94 +1,37 @@
 """`occbench run-benchmark`: every cell trained and scored; the run directory is the state.
 
-A cell is one arm with one backbone and one seed. Its directory is named by a fingerprint of everything that can change
-one of its numbers, so a changed setting is a new run, and a repeated command finds everything finished.
+A cell's directory is named by its fingerprint, so a changed setting is a new run, and a repeated command finds
+everything finished.
 """
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
+from occbench.bench.cell import Cell
 from occbench.bench.materials import Materials
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.predictions import read_outcomes
-from occbench.bench.protocol import Arm, Benchmark
 from occbench.bench.records import Record, append_records
 from occbench.bench.score import TestSet, count_flips, score
 from occbench.bench.states import load_state, save_state
 from occbench.bench.summary import records_of
 from occbench.bench.train import Epoch, Prediction, train
 from occbench.core.canonical import fingerprint
-from occbench.core.files import hash_file, write_json
+from occbench.core.files import write_json
 from occbench.core.interfaces import Method
 from occbench.data.manifest import made_with
 from occbench.models.load import load_backbone
 
-__all__ = ["Cell", "Listener", "cells", "run_cell", "test_set"]
+__all__ = ["Listener", "run_cell", "test_set", "trained"]
 
 #: Predictions compared with fp32 when a cell is scored in bf16; fewer where a forward pass is slow.
 _PROBED: Final = {"cpu": 250, "cuda": 1000}
-
-_VERSION = 1  # raised when the loop computes other numbers from the same settings
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One model to train and score.
-
-    Attributes:
-        benchmark: what is compared.
-        backbone: its name.
-        weights: a checkpoint to start from, or None.
-        arm_name: the arm's name.
-        seed: training seed.
-        images: fingerprint of which images go where, ``Materials.fingerprint``.
-    """
-
-    benchmark: Benchmark
-    backbone: str
-    weights: Path | None
-    arm_name: str
-    seed: int
-    images: str
-
-    @property
-    def arm(self) -> Arm:
-        """The arm's definition."""
-        return self.benchmark.arms[self.arm_name]
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Names the run directory: hash of everything that can change a number of it."""
-        return fingerprint(self.facts)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the fingerprint is made of, readable."""
-        benchmark = self.benchmark
-        return {
-            "version": _VERSION,
-            "backbone": self.backbone,
-            "weights": None if self.weights is None else hash_file(self.weights),
-            "pretrained": benchmark.pretrained,
-            "arm": self.arm.model_dump(mode="json"),
-            "pair_occlusions": benchmark.pair_recipe().pixels_fingerprint(),
-            "train": benchmark.train.model_dump(mode="json"),
-            "seed": self.seed,
-            "test_occlusions": benchmark.test_recipe().pixels_fingerprint(),
-            "images": self.images,
-            **_own_files(self.arm.method.name, self.backbone),
-        }
-
-
-def _own_files(*names: str) -> dict[str, str]:
-    """Return the hash of every plug-in that is a file of the user's: an edited method is another method."""
-    return {name: hash_file(Path(name.rpartition(":")[0])) for name in names if ".py:" in name}
 
 
 @dataclass(frozen=True)
@@ -97,20 +40,6 @@ class Listener:
 
     on_epoch: Callable[[Cell, Epoch], None] = lambda _cell, _epoch: None
     on_block: Callable[[Cell, str], None] = lambda _cell, _condition: None
-
-
-def cells(benchmark: Benchmark, weights: dict[str, Path], images: str) -> Iterator[Cell]:
-    """Yield every cell, the seeds outermost, so that a stopped run has whole tables for its first seeds.
-
-    Args:
-        benchmark: what is compared.
-        weights: backbone name -> checkpoint to start from.
-        images: ``Materials.fingerprint``.
-    """
-    for seed in benchmark.seeds:
-        for backbone in benchmark.backbones:
-            for arm in benchmark.arms:
-                yield Cell(benchmark, backbone, weights.get(backbone), arm, seed, images)
 
 
 def test_set(materials: Materials) -> TestSet:
@@ -146,14 +75,7 @@ def run_cell(
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if not (home / "manifest.json").is_file():
-        pipeline, method = _build(cell, materials, device)
-        checkpoint = home / "checkpoint.safetensors"
-        if load_state(checkpoint, pipeline.model) is None:
-            train(
-                pipeline, method, cell.arm, materials, seed=cell.seed, folder=home / "train", cache=cache,
-                on_epoch=lambda epoch: told.on_epoch(cell, epoch),
-            )  # fmt: skip
-            save_state(checkpoint, pipeline.model)
+        pipeline, method = trained(cell, materials, folder, cache, told, device), cell.arm.build()
         trained_s = time.perf_counter() - started
         run = Prediction(pipeline)
         classified = score(
@@ -194,8 +116,34 @@ def _probe(pipeline: Pipeline, method: Method, test: TestSet) -> tuple[int, int]
     return count_flips(lambda inputs: method.predict(run, inputs), pipeline, exact, test, count)
 
 
-def _build(cell: Cell, materials: Materials, device: torch.device) -> tuple[Pipeline, Method]:
-    """Load the backbone with its trainable layers selected, on the device, and build the method."""
+def trained(
+    cell: Cell, materials: Materials, folder: Path, cache: ActivationCache, told: Listener, device: torch.device
+) -> Pipeline:
+    """Return a cell's trained model; what is finished of its training is kept, and so is the warm-up it starts from."""
+    checkpoint = folder / cell.fingerprint / "checkpoint.safetensors"
+    pipeline = _untrained(cell, materials, device)
+    if load_state(checkpoint, pipeline.model) is not None:
+        return pipeline
+    if cell.warm_up is not None:
+        start = trained(cell.warm_up, materials, folder, cache, told, device)
+        pipeline.model.load_state_dict(start.model.state_dict())
+    train(
+        pipeline,
+        cell.arm.build(),
+        cell.arm,
+        materials,
+        rule=cell.benchmark.train,
+        seed=cell.seed,
+        folder=checkpoint.parent / "train",
+        cache=cache,
+        on_epoch=lambda epoch: told.on_epoch(cell, epoch),
+    )
+    save_state(checkpoint, pipeline.model)
+    return pipeline
+
+
+def _untrained(cell: Cell, materials: Materials, device: torch.device) -> Pipeline:
+    """Load the backbone with its trainable layers selected, on the device."""
     benchmark, split = cell.benchmark, materials.split
     model = load_backbone(
         cell.backbone,
@@ -206,4 +154,4 @@ def _build(cell: Cell, materials: Materials, device: torch.device) -> tuple[Pipe
     )
     model.select_trainable(benchmark.train.trainable)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Pipeline(model, device, benchmark.train.precision), cell.arm.build()
+    return Pipeline(model, device, benchmark.train.precision)

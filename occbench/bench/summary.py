@@ -9,7 +9,7 @@ from occbench.bench.statistics import Interval, clustered_interval
 from occbench.core.types import CLEAN
 
 if TYPE_CHECKING:
-    from occbench.bench.run import Cell
+    from occbench.bench.cell import Cell
 
 __all__ = ["records_of"]
 

@@ -127,6 +127,7 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
     arm: Arm,
     materials: Materials,
     *,
+    rule: TrainRule,
     seed: int,
     folder: Path,
     cache: ActivationCache,
@@ -139,6 +140,7 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         method: its loss.
         arm: what it is trained on.
         materials: the images.
+        rule: how it is trained.
         seed: names order, augmentation and the method's draws.
         folder: for ``curves.csv`` and the state of the last and the best epoch.
         cache: activations shared with other cells.
@@ -148,7 +150,6 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         ConfigError: the loss is not finite.
         DatasetError: a file of an earlier call is damaged or missing.
     """
-    rule = materials.benchmark.train
     images = materials.training_images(arm)
     feeder = _Feeder(pipeline, images, rule, cache, seed)
     run = _Run(pipeline, materials, arm, cache, seed)
@@ -283,7 +284,7 @@ def _schedule(optimizer: Optimizer, rule: TrainRule, steps: int) -> Any:  # noqa
     common = {"warmup_t": round(rule.warmup_epochs * steps), "warmup_lr_init": 0.0, "t_in_epochs": False}
     total = rule.epochs * steps
     if rule.schedule == "cosine":
-        return CosineLRScheduler(optimizer, t_initial=total, **common)
+        return CosineLRScheduler(optimizer, t_initial=total, **common)  # type: ignore[no-untyped-call]
     decay_t = max(1, total // 3) if rule.schedule == "step" else 2 * total
     return StepLRScheduler(optimizer, decay_t=decay_t, decay_rate=0.1, **common)
 

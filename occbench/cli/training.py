@@ -8,8 +8,9 @@ import typer
 from occbench.cli.datasets import SetOption, SourceOption
 
 if TYPE_CHECKING:
+    from occbench.bench.cell import Cell
     from occbench.bench.materials import Materials
-    from occbench.bench.run import Cell, Listener
+    from occbench.bench.run import Listener
     from occbench.bench.train import Epoch
 
 
@@ -40,10 +41,11 @@ def run_benchmark(
 
     Each cell lives in RUNS/<fingerprint>; a changed setting is a new cell, never an overwritten one.
     """
+    from occbench.bench.cell import cells
     from occbench.bench.materials import load_materials
     from occbench.bench.pipeline import ActivationCache
     from occbench.bench.protocol import load_benchmark
-    from occbench.bench.run import cells, run_cell
+    from occbench.bench.run import run_cell
 
     changes = list(set_ or []) + ([f"seeds=[{seeds}]"] if seeds else [])
     loaded = load_benchmark(benchmark, tuple(changes))

@@ -99,7 +99,6 @@ class LocalExecutor(Executor):
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the driver, which stops the workers
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    _keep_freed_memory()
 
 
 def _end_with_driver() -> None:
@@ -107,20 +106,6 @@ def _end_with_driver() -> None:
     if driver := multiprocessing.parent_process():
         driver.join()
         os._exit(1)
-
-
-def _keep_freed_memory() -> None:
-    """Ask glibc to reuse freed memory instead of returning it: page faults cost more than encoding an image."""
-    import ctypes  # glibc only; elsewhere there is nothing to set
-
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
-    mallopt(mmap_threshold, 64 * 2**20)
-    mallopt(trim_threshold, 256 * 2**20)
-    mallopt(top_pad, 16 * 2**20)
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

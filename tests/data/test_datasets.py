@@ -1,4 +1,4 @@
-"""Stored and rendered datasets give the same items, in any order and process, and Hugging Face reads the files alone."""
+"""Stored and rendered datasets give the same items, in any order and process; Hugging Face reads the files alone."""
 
 import json
 import pickle

@@ -1,6 +1,7 @@
 """A plan knows everything before a run: spread, shards, fingerprint, and an estimate that is near the truth."""
 
 import os
+from itertools import pairwise
 
 import pytest
 
@@ -23,7 +24,7 @@ def test_a_limit_is_spread_evenly(lay_out, limit):
     indices = lay_out(limit).indices
     assert len(indices) == min(limit or 12, 12)
     assert indices == tuple(sorted(set(indices)))
-    steps = {after - before for before, after in zip(indices, indices[1:], strict=False)}
+    steps = {after - before for before, after in pairwise(indices)}
     assert len(steps) <= 2
     assert max(steps, default=1) - min(steps, default=1) <= 1
 
@@ -82,5 +83,5 @@ def test_what_cannot_be_planned_is_refused(lay_out, tmp_path, tiny_recipe):
     (tmp_path / "apple/1.jpg").write_bytes(b"")
     recipe = tiny_recipe()
     planned = plan(recipe, recipe.open_source(str(tmp_path)), str(tmp_path))
-    with pytest.raises(SourceError, match="none of 1 sampled images can be used: apple-1: .*zero bytes"):
+    with pytest.raises(SourceError, match=r"none of 1 sampled images can be used: apple-1: .*zero bytes"):
         estimate(planned)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -66,7 +65,7 @@ class DieFirst:
 
     def __call__(self, item):
         if not os.path.exists(self.marker):  # noqa: PTH110 - a plain picklable field
-            open(self.marker, "w").close()  # noqa: PTH123, SIM115
+            open(self.marker, "w").close()  # noqa: PTH123
             part = item.file("clean", f".parquet.{os.getpid()}{PART_SUFFIX}")
             part.parent.mkdir(exist_ok=True)
             part.touch()
@@ -192,7 +191,7 @@ def test_two_runs_do_not_share_a_directory(tmp_path, make, finished, bytes_of):
 
     def intrude(progress):
         if progress.images_done == 4:
-            with pytest.raises(StorageError, match="another process is making .* right now"):
+            with pytest.raises(StorageError, match=r"another process is making .* right now"):
                 make("out")
             refusals.append(progress)
 
@@ -327,8 +326,7 @@ class HideObject(Occlusion):
 '''
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize(("storage", "workers"), [*((storage, 0) for storage in STORAGES), ("png", 1)])
 def test_a_users_own_source_and_occlusion_work_end_to_end(tmp_path, tiny_content, storage, workers):
     file = tmp_path / "mine.py"
     file.write_text(PLUGINS)
@@ -366,6 +364,24 @@ def wait_for(process, ready):
         time.sleep(0.002)
 
 
+def wait_until(true, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
+
+
+def children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @pytest.fixture
 def many(tmp_path, tiny_images, recipe_file, tiny_recipe):
     """A command of 12 shards and the directory that an uninterrupted run of it makes."""
@@ -379,8 +395,11 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(tmp_path, many,
     for shards in (1, 5):
         process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_for(process, lambda least=shards: reports(out) >= least)
+        workers = children(process.pid)
         process.kill()
         assert process.wait() == -signal.SIGKILL, "the run must not be over before it is killed"
+        assert workers
+        wait_until(lambda pids=workers: not any(is_running(pid) for pid in pids), "workers outlive their driver")
         assert not (out / MANIFEST).exists()
     subprocess.run(arguments, check=True, capture_output=True)
     assert bytes_of(out) == bytes_of(whole)
@@ -404,11 +423,11 @@ def test_control_c_stops_at_once_and_can_be_resumed(tmp_path, many, bytes_of):
 def test_killed_again_and_again_at_random_moments(tmp_path, many, bytes_of, seed):
     arguments, whole = many
     out = tmp_path / "out"
-    draws = random.Random(seed)  # noqa: S311
+    draws = stream(seed, "kills")
     for _ in range(12):
         process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         start = reports(out)
-        if draws.random() < 0.5:
+        if draws.uniform() < 0.5:
             wait_for(process, lambda least=start: reports(out) > least)
         time.sleep(draws.uniform(0, 3.0))
         process.kill()
