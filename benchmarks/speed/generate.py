@@ -28,7 +28,6 @@ from PIL import Image
 from occbench.core.compose import Workspace, composite
 from occbench.core.prepare import prepare
 from occbench.core.types import Example
-from occbench.data.datasets import StoredDataset
 from occbench.data.encode import encode_jpeg
 from occbench.data.encode_rows import RowEncoder, encoding_of
 from occbench.data.recipe import Recipe
@@ -102,6 +101,8 @@ class _Bench:
 
     def check(self) -> None:
         """Make one image's variants both ways: Pillow blends with another rounding, 1 level off at most."""
+        from occbench.data.datasets import StoredDataset  # imports torch, which the workers of workers.py do not need
+
         (self.folder / "one").mkdir()
         scripts.decode_once(self.photos[:1], self.patterns, self.side, ".png", self.folder / "one")
         generate(self._recipe("png"), self.folder / "ours", source_path=str(self.folder / "photos"), limit=1)

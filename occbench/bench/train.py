@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,7 +116,7 @@ class _Run(Prediction):
         for number in range(len(materials.pairs)):
             if pipeline.prefix_hash:
                 key = ("pairs", pipeline.prefix_hash, materials.pairs.keys[number], *names)
-                made = self._cache.recall(key, lambda number=number: inputs(number))  # type: ignore[misc]
+                made = self._cache.recall(key, partial(inputs, number))
             else:
                 made = inputs(number)
             yield made[:1].float(), made[1:].float()
@@ -284,7 +285,7 @@ def _schedule(optimizer: Optimizer, rule: TrainRule, steps: int) -> Any:  # noqa
     common = {"warmup_t": round(rule.warmup_epochs * steps), "warmup_lr_init": 0.0, "t_in_epochs": False}
     total = rule.epochs * steps
     if rule.schedule == "cosine":
-        return CosineLRScheduler(optimizer, t_initial=total, **common)  # type: ignore[no-untyped-call]
+        return CosineLRScheduler(optimizer, t_initial=total, **common)
     decay_t = max(1, total // 3) if rule.schedule == "step" else 2 * total
     return StepLRScheduler(optimizer, decay_t=decay_t, decay_rate=0.1, **common)
 
@@ -302,7 +303,7 @@ def _validate(
         hits = 0
         for rows in batches(len(images), _EVALUATION_BATCH):
             key = ("validation", name, pipeline.prefix_hash, str(rows.start))
-            make = lambda images=images, rows=rows: pipeline.inputs(images.images[rows])  # noqa: E731
+            make = partial(pipeline.inputs, images.images[rows])
             inputs = cache.recall(key, make) if pipeline.prefix_hash else make()
             with pipeline.autocast():
                 answers = method.predict(run, inputs).argmax(1)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -49,30 +50,6 @@ class Shuffled(Executor):
             yield items[at], job(items[at])
 
 
-@dataclass(frozen=True)
-class LosesAWorker(Executor):
-    """Has real workers, of which one is killed by the first item and leaves its file behind."""
-
-    def map(self, job, items):
-        marker = items[0].directory / WORK_FOLDER / "died"
-        yield from LocalExecutor(1).map(DieFirst(job, str(marker)), items)
-
-
-@dataclass(frozen=True)
-class DieFirst:
-    job: object
-    marker: str
-
-    def __call__(self, item):
-        if not os.path.exists(self.marker):  # noqa: PTH110 - a plain picklable field
-            open(self.marker, "w").close()  # noqa: PTH123
-            part = item.file("clean", f".parquet.{os.getpid()}{PART_SUFFIX}")
-            part.parent.mkdir(exist_ok=True)
-            part.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return self.job(item)
-
-
 @pytest.fixture
 def make(tmp_path, tiny_recipe, tiny_images):
     """Return a function that generates the tiny dataset into ``tmp_path/<name>``."""
@@ -94,10 +71,6 @@ def test_the_order_of_shards_does_not_matter(make, finished, bytes_of, storage, 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_worker_processes_make_the_same_bytes(make, finished, bytes_of, workers):
     assert bytes_of(make("out", executor=LocalExecutor(workers))) == bytes_of(finished(**PNG))
-
-
-def test_a_worker_that_dies_leaves_no_trace(make, finished, bytes_of):
-    assert bytes_of(make("out", executor=LosesAWorker())) == bytes_of(finished(**PNG))
 
 
 @pytest.mark.parametrize("storage", STORAGES)
