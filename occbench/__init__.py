@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from occbench.data.transform import RandomOcclusion
     from occbench.data.verify import verify
     from occbench.engine.local import LocalExecutor
-    from occbench.generate.run import generate
+    from occbench.generate.run import generate as generate_dataset
     from occbench.occlusions.banks.bank import OccluderBank, load_bank
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
     "VirtualDataset",
     "composite",
     "composite_batch",
-    "generate",
+    "generate_dataset",
     "load",
     "load_bank",
     "load_recipe",
@@ -59,16 +59,18 @@ _HOMES = {
     "data.transform": ("RandomOcclusion",),
     "data.verify": ("verify",),
     "engine.local": ("LocalExecutor",),
-    "generate.run": ("generate",),
+    "generate.run": ("generate_dataset",),
     "occlusions.banks.bank": ("OccluderBank", "load_bank"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+#: ``occbench.generate`` is the package of that name as soon as anything of it is imported, so the verb has another one.
+_NAME_AT_HOME = {"generate_dataset": "generate"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
     if name not in _HOME_OF:
         raise AttributeError(f"module 'occbench' has no attribute {name!r}")
-    return getattr(import_module(f"occbench.{_HOME_OF[name]}"), name)
+    return getattr(import_module(f"occbench.{_HOME_OF[name]}"), _NAME_AT_HOME.get(name, name))
 
 
 def __dir__() -> list[str]:

@@ -12,24 +12,21 @@ import argparse
 import io
 import json
 import math
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from machine import machine
 from numpy.typing import NDArray
 from PIL import Image
 
 from occbench.core.compose import PreparedOverlay, Workspace, composite, prepare_overlay
 from occbench.core.seeding import stream
 from occbench.core.types import Example, Overlay
-from occbench.data.encode import encode_jpeg, encode_png, encode_png_stored, encoder_version
+from occbench.data.encode import encode_jpeg, encode_png, encode_png_fast, encode_png_stored
 from occbench.data.splice import SplicedEncoder, prepare_splice
 from occbench.occlusions.patch_drop import PatchDrop
 from occbench.occlusions.patterns import Patterns
@@ -58,7 +55,7 @@ def main() -> None:
                 size += len(file)
             seconds[name] = min(seconds[name], (time.process_time() - start) / files)
             sizes[name] = size / files
-    result = _machine() | {
+    result = machine() | {
         "size_px": options.size,
         "quality": options.quality,
         "overlays": options.overlays,
@@ -140,6 +137,7 @@ def _ways(examples: Sequence[Example], overlays: str, quality: int) -> dict[str,
         "JPEG spliced, patch drop 50 %": lambda: map(spliced, encoders, drops),
         "JPEG spliced, patch drop 50 %, prepared before": lambda: map(SplicedEncoder.encode, encoders, drop_splices),
         "PNG stored": lambda: map(encode_png_stored, images),
+        "PNG fast, as clean images": lambda: map(encode_png_fast, images),
         "PNG level 1 (cv2)": lambda: (encode_png(image, 1) for image in images),
         "PNG level 6 (cv2)": lambda: (encode_png(image, 6) for image in images),
         "PNG (Pillow)": lambda: (_saved(image, "PNG") for image in images),
@@ -174,22 +172,6 @@ def _saved(image: Pixels, kind: str, **options: Any) -> bytes:  # noqa: ANN401 -
     file = io.BytesIO()
     Image.fromarray(image).save(file, kind, **options)
     return file.getvalue()
-
-
-def _machine() -> dict[str, Any]:
-    cpu = Path("/proc/cpuinfo")
-    models = (
-        [line.partition(": ")[2] for line in cpu.read_text().splitlines() if "model name" in line]
-        if cpu.is_file()
-        else []
-    )
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
-        "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in ("occbench", "numpy", "pillow")},
-        "encoder": encoder_version(),
-    }
 
 
 def _print_table(result: dict[str, Any]) -> None:

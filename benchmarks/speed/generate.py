@@ -138,7 +138,7 @@ class _Bench:
                 work = {"photos": list(map(str, self.photos)), "patterns": placed, "side": self.side}
                 (self.folder / "work.json").write_text(json.dumps(work | {"suffix": suffix, "out": str(out)}))
                 command = [python, str(Path(__file__).with_name("overlay_elements.py")), str(self.folder / "work.json")]
-                answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)  # noqa: S603
+                answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
             versions |= {f"{name} (beside albumentations)": text for name, text in answer["versions"].items()}
             seconds.setdefault(f"{kind}: albumentations, naive", []).append(answer["naive_s"])
             seconds.setdefault(f"{kind}: albumentations, decode once", []).append(answer["decode_once_s"])
@@ -228,9 +228,9 @@ def _emptied(folder: Path) -> Iterator[Path]:
 
 def _summary(values: Sequence[float]) -> dict[str, float]:
     return {
-        "median": round(statistics.median(values), 1),
-        "least": round(min(values), 1),
-        "greatest": round(max(values), 1),
+        "median": round(statistics.median(values), 2),
+        "least": round(min(values), 2),
+        "greatest": round(max(values), 2),
     }
 
 

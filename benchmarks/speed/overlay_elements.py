@@ -13,6 +13,7 @@ from pathlib import Path
 
 import albumentations
 import cv2
+import numpy as np
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
     overlay = albumentations.Compose([albumentations.OverlayElements(p=1)])
     both = albumentations.Compose([resize, albumentations.OverlayElements(p=1)])
 
-    def save(image, photo, number):
+    def save(image: np.ndarray, photo: str, number: int) -> None:
         name = str(out / f"{Path(photo).stem}-{number}{suffix}")
         cv2.imwrite(name, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95])
 
@@ -47,7 +48,7 @@ def main() -> None:
             save(overlay(image=image, overlay_metadata=[element])["image"], photo, number)
     once_s = time.process_time() - start
     versions = {"albumentations": albumentations.__version__, "opencv": cv2.__version__}
-    print(json.dumps({"naive_s": naive_s, "decode_once_s": once_s, "versions": versions}))  # noqa: T201
+    print(json.dumps({"naive_s": naive_s, "decode_once_s": once_s, "versions": versions}))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/speed/workers.py --photos FOLDER [--out FILE.json]
 
-Throughput is taken from each worker's first finished shard to the last, so starting processes does not count. Peak memory is
-the kernel's own high-water mark of each worker (VmHWM), read after every shard; Linux only.
+Throughput is taken from each worker's first finished shard to the last, so starting processes does not count. Peak
+memory is the kernel's own high-water mark of each worker (VmHWM), read after every shard; Linux only.
 """
 
 import argparse
@@ -97,15 +97,13 @@ def _run(what: Recipe, folder: Path, workers: int, images: int) -> dict[str, Any
             executor=LocalExecutor(workers=workers),
             on_progress=watch,
         )
-    # every worker has finished one shard, or nearly
-    (first_s, first_cpu_s, first), (last_s, last_cpu_s, last) = finished[workers - 1], finished[-1]
-    made = last - first
-    return {
-        "images_per_s": round(made / (last_s - first_s), 2),
-        "cpu_ms_per_image": round((last_cpu_s - first_cpu_s) / made * 1e3, 2),
-        "peak_mib_per_worker": sorted(peaks.values()),
-        "load": load(),
-    }
+    measured: dict[str, Any] = {"peak_mib_per_worker": sorted(peaks.values()), "load": load()}
+    if len(finished) > workers:
+        # from where every worker has finished one shard, or nearly
+        (first_s, first_cpu_s, first), (last_s, last_cpu_s, last) = finished[workers - 1], finished[-1]
+        measured["images_per_s"] = round((last - first) / (last_s - first_s), 2)
+        measured["cpu_ms_per_image"] = round((last_cpu_s - first_cpu_s) / (last - first) * 1e3, 2)
+    return measured
 
 
 def _peak_mib(pid: int) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from occbench.bench.finished_runs import TrainedArm, natural
 from occbench.bench.metrics import accuracy_by_class, accuracy_by_group
 from occbench.bench.outcomes import Outcomes
-from occbench.bench.statistics import clustered_interval, seed_spread
+from occbench.bench.statistics import clustered_interval, seed_spread, wilson
 from occbench.core.results import ClassAccuracy, Curve, HeatMap, Number
 from occbench.core.types import CLEAN, Condition
 
@@ -37,9 +37,15 @@ class Estimated:
 
 
 def estimate(per_seed: Sequence[Outcomes], group: str) -> Estimated:
-    """Return an arm's accuracy over a condition group."""
+    """Return an arm's accuracy over a condition group.
+
+    A single condition that is right on every image, or wrong on all, has Wilson's interval: there the images show no
+    variance to build one from, and an interval of no width would be a lie.
+    """
     if len(per_seed) == 1:
         found, spread = clustered_interval(per_seed[0], group), None
+        if found.n_images == found.n_cells and found.value in (0, 1):
+            found = wilson(round(found.value * found.n_cells), found.n_cells)
     else:
         over_seeds = seed_spread(per_seed, group)
         found, spread = over_seeds.combined, 100 * over_seeds.between_seeds

@@ -81,7 +81,7 @@ def compare(resampled: Sequence[Resampled]) -> tuple[Comparison, ...]:
                 value, draws = _difference(group, arm.label, baseline.label, column)
                 low, high = np.quantile(draws, [0.5 - _CONFIDENCE / 2, 0.5 + _CONFIDENCE / 2])
                 number = Number(value, min(value, float(low)), max(value, float(high)))
-                smaller = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
+                smaller = int(min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0)))
                 # one draw more than there are, as in paired_difference: never zero
                 found.append(
                     (arm.label, baseline.label, column, number, min(1.0, 2 * (1 + smaller) / (len(draws) + 1)))

@@ -26,8 +26,8 @@ _NEEDED: Final = (
 )  # fmt: skip
 #: Facts that may differ between the rows of one table; all others may not.
 _OF_A_ROW: Final = frozenset({"arm", "backbone", "weights"})
-#: Facts that say nothing about how an arm was trained: the seed, and the test set, which is looked at on its own.
-_OF_A_RUN: Final = frozenset({"seed", "images"})
+#: Runs that differ in nothing else are repetitions of one row.
+_OF_A_RUN: Final = frozenset({"seed"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ class TrainedArm:
 
 @dataclass(frozen=True, eq=False)
 class Comparable:
-    """Arms that may stand in one table: same benchmark, same test set, same training rule.
+    """Arms that may stand in one table: same benchmark, same split and test set, same training rule.
 
     Attributes:
         benchmark: its name.

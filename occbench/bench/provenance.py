@@ -84,13 +84,13 @@ def _limits(arms: Sequence[TrainedArm], tables: Sequence[Comparable], beside: Ma
     sets = sorted({table.test_set for table in tables})
     if len(sets) > 1:
         found.append(
-            f"The runs were scored on {len(sets)} test sets ({', '.join(sets)}). Each has a table of its own; numbers of "
-            "different tables must not be compared."
+            f"The runs were scored on {len(sets)} test sets ({', '.join(sets)}). Each has a table of its own; numbers "
+            "of different tables must not be compared."
         )
     if single := [arm.label for arm in arms if len(arm.seeds) == 1]:
         found.append(
-            f"One training seed ({', '.join(single)}): intervals are about these very models on other images, not about "
-            "training again."
+            f"One training seed ({', '.join(single)}): intervals are about these very models on other images, not "
+            "about training again."
         )
     if len({canonical_json(run.manifest.get("versions", {})) for run in runs}) > 1:
         found.append("The runs were made with different package versions; see provenance.")
@@ -147,7 +147,7 @@ def _overlap(test: Mapping[str, str], run: FinishedRun) -> str:
     seen = sorted(name for name, sha256 in test.items() if sha256 in train.values() or (not sha256 and name in train))
     if not seen:
         return f"none of the {len(test)} test occluders was seen in training"
-    return f"{len(seen)} of {len(test)} test occluders were seen in training, in arms that train on pairs: {', '.join(seen)}"
+    return f"{len(seen)} of {len(test)} test occluders were seen in training by arms with pairs: {', '.join(seen)}"
 
 
 def _distinct(values: Iterable[object]) -> str:

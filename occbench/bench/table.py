@@ -1,4 +1,4 @@
-"""From run directories to results: tables, differences, verdicts and breakdowns, all recomputed from the predictions."""
+"""From run directories to results: tables, differences, verdicts and breakdowns, recomputed from the predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

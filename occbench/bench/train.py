@@ -282,10 +282,11 @@ def _optimizer(pipeline: Pipeline, rule: TrainRule) -> Optimizer:
 def _schedule(optimizer: Optimizer, rule: TrainRule, steps: int) -> Any:  # noqa: ANN401 - timm ships no types
     from timm.scheduler import CosineLRScheduler, StepLRScheduler
 
-    common = {"warmup_t": round(rule.warmup_epochs * steps), "warmup_lr_init": 0.0, "t_in_epochs": False}
-    total = rule.epochs * steps
+    warmup, total = round(rule.warmup_epochs * steps), rule.epochs * steps
+    # the schedule starts where the warm-up ends, so that the peak is reached
+    common = {"warmup_t": warmup, "warmup_lr_init": 0.0, "warmup_prefix": True, "t_in_epochs": False}
     if rule.schedule == "cosine":
-        return CosineLRScheduler(optimizer, t_initial=total, **common)
+        return CosineLRScheduler(optimizer, t_initial=max(1, total - warmup), **common)
     decay_t = max(1, total // 3) if rule.schedule == "step" else 2 * total
     return StepLRScheduler(optimizer, decay_t=decay_t, decay_rate=0.1, **common)
 

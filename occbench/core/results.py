@@ -14,7 +14,6 @@ __all__ = [
     "Curve",
     "HeatMap",
     "Number",
-    "Prediction",
     "PublishedRow",
     "ResultRow",
     "ResultSet",
@@ -263,22 +262,3 @@ class ResultSet:
     runs: tuple[RunEntry, ...]
     provenance: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One test image under one condition and what every row answered.
-
-    Attributes:
-        key: of the clean image.
-        class_name: the right answer.
-        condition: name of the condition.
-        png: the picture, as a PNG file.
-        answers: (row label, predicted class, whether that is right).
-    """
-
-    key: str
-    class_name: str
-    condition: str
-    png: bytes
-    answers: tuple[tuple[str, str, bool], ...]

@@ -1,0 +1,118 @@
+"""Results as one CSV table in long form: a row per number, unrounded, for a data frame."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, fields
+from io import StringIO
+
+from occbench.core.results import HeatMap, Number, ResultSet, TableCell
+
+__all__ = ["CsvRow", "csv_rows", "write_csv"]
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRow:
+    """One number.
+
+    Attributes:
+        benchmark: name of the benchmark.
+        test_set: fingerprint of the test set; numbers of different test sets must not be compared.
+        setting: what sets the table apart from others of the benchmark.
+        section: ``accuracy``, ``published``, ``summary``, ``difference``, ``claim``, ``curve``, ``occluder``,
+            ``class`` or ``cost``.
+        row: label of the table's row; of a claim the backbone.
+        item: what the number is of: a column, an occlusion ratio, an occluder and its place, a class, a statement.
+        metric: what it is, e.g. ``top1``.
+        value: percentage points, or the unit that the metric names; None for a claim that was not judged.
+        low: lower end of its interval, or None.
+        high: upper end.
+        note: a claim's verdict, a difference's baseline, a paper's source.
+    """
+
+    benchmark: str
+    test_set: str
+    setting: str
+    section: str
+    row: str
+    item: str
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+
+#: section, row, item, metric, number, note
+_Entry = tuple[str, str, str, str, Number | float | None, str]
+
+
+def write_csv(results: Sequence[ResultSet]) -> str:
+    """Return the table with a header line; floats are written so that they read back equal."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in fields(CsvRow)])
+    writer.writerows(astuple(row) for item in results for row in csv_rows(item))
+    return text.getvalue()
+
+
+def csv_rows(results: ResultSet) -> Iterator[CsvRow]:
+    """Yield every number of a result set."""
+    for section, row, item, metric, number, note in (*_table(results), *_inference(results), *_breakdowns(results)):
+        found = number if isinstance(number, Number) else Number(number) if number is not None else None
+        value, low, high = (None, None, None) if found is None else (found.value, found.low, found.high)
+        yield CsvRow(
+            results.benchmark, results.test_set, results.setting, section, row, item, metric, value, low, high, note
+        )
+
+
+def _table(results: ResultSet) -> Iterable[_Entry]:
+    for row in results.rows:
+        for column, cell in zip(results.columns, row.cells, strict=True):
+            yield from _cell(results, row.label, column, cell)
+        for name, value in row.summaries:
+            yield "summary", row.label, name, "points", value, ""
+    for paper in results.published_only:
+        for column, published in zip(results.columns, paper.values, strict=True):
+            if published is not None:
+                yield "published", paper.arm, column, "top1", published, paper.source
+
+
+def _cell(results: ResultSet, row: str, column: str, cell: TableCell) -> Iterable[_Entry]:
+    yield "accuracy", row, column, "top1", cell.number, ""
+    if cell.between_seeds is not None:
+        yield "accuracy", row, column, "between_seeds_sd", cell.between_seeds, ""
+    if cell.published is not None:
+        yield "published", row, column, "top1", cell.published, results.published_source
+        yield "published", row, column, "ours_minus_published", cell.difference, ""
+
+
+def _inference(results: ResultSet) -> Iterable[_Entry]:
+    for found in results.comparisons:
+        yield "difference", found.label, found.column, "difference", found.difference, found.baseline
+        yield "difference", found.label, found.column, "p_value", found.p_value, found.baseline
+        yield "difference", found.label, found.column, "p_corrected", found.p_corrected, found.baseline
+    for verdict in results.verdicts:
+        note = f"{verdict.verdict}: {verdict.reason}" if verdict.reason else verdict.verdict
+        yield "claim", verdict.backbone, verdict.statement or verdict.title, "margin", verdict.margin, note
+
+
+def _breakdowns(results: ResultSet) -> Iterable[_Entry]:
+    for curve in results.curves:
+        for ratio, number in curve.points:
+            yield "curve", curve.label, f"{ratio:g}", "top1", number, ""
+    for heat_map in results.heat_maps:
+        yield from _patterns(heat_map)
+    for row in results.classes:
+        for arm, value in zip(results.rows, row.values, strict=True):
+            yield "class", arm.label, row.name, "top1", value, ""
+    for cost in results.costs:
+        yield "cost", cost.label, cost.device, "train_s", cost.train_s, ""
+        yield "cost", cost.label, cost.device, "score_s", cost.score_s, ""
+        yield "cost", cost.label, cost.device, "images_per_s", cost.images_per_s, ""
+
+
+def _patterns(heat_map: HeatMap) -> Iterable[_Entry]:
+    for occluder, values in zip(heat_map.occluders, heat_map.values, strict=True):
+        for place, value in zip(heat_map.places, values, strict=True):
+            if value is not None:
+                yield "occluder", heat_map.label, f"{occluder}, {place}", "top1", value, ""
