@@ -58,6 +58,7 @@ class Cell:
             "backbone": self.backbone,
             "weights": None if self.weights is None else hash_file(self.weights),
             "pretrained": benchmark.pretrained,
+            "pretrained_head": benchmark.pretrained_head,
             "arm": self.arm.model_dump(mode="json"),
             "pair_occlusions": benchmark.pair_recipe().pixels_fingerprint(),
             "train": benchmark.train.model_dump(mode="json"),

@@ -139,7 +139,7 @@ def find_runs(folder: Path) -> tuple[list[FinishedRun], list[Path]]:
     """
     homes = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     finished = [_read(home) for home in homes if (home / _MANIFEST).is_file()]
-    begun = [home for home in homes if not (home / _MANIFEST).is_file() and (home / "train").is_dir()]
+    begun = [home for home in homes if _is_unfinished(home)]
     if not finished:
         found = f"{len(begun)} unfinished" if begun else "none"
         raise DatasetError(
@@ -182,6 +182,13 @@ def natural(text: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
+def _is_unfinished(home: Path) -> bool:
+    """Whether a run has begun and not finished; a trained model that is never scored is a warm-up, and complete."""
+    if (home / _MANIFEST).is_file() or not (home / "train").is_dir():
+        return False
+    return (home / "scores").is_dir() or not (home / "checkpoint.safetensors").is_file()
+
+
 def _read(home: Path) -> FinishedRun:
     path = home / _MANIFEST
     try:
@@ -207,19 +214,24 @@ def _condition(path: Path) -> Condition:
 
 
 def _shared(run: FinishedRun) -> dict[str, Any]:
-    return {name: value for name, value in run.facts.items() if name not in _OF_A_ROW | _OF_A_RUN}
+    return {name: value for name, value in run.facts.items() if name not in _OF_A_RUN and not _is_of_a_row(name)}
+
+
+def _is_of_a_row(name: str) -> bool:
+    """Whether rows may differ in a fact; hashes of users' own method and backbone files are such facts, too."""
+    return name in _OF_A_ROW or ".py:" in name
 
 
 def _arms(runs: Sequence[FinishedRun]) -> tuple[TrainedArm, ...]:
     rows: dict[tuple[str, str, str], list[FinishedRun]] = {}
     for run in runs:
-        of_row = {name: run.facts.get(name) for name in _OF_A_ROW}
+        of_row = {name: value for name, value in run.facts.items() if _is_of_a_row(name)}
         rows.setdefault((str(run.manifest["arm"]), str(run.facts["backbone"]), canonical_json(of_row)), []).append(run)
     several = len({backbone for _, backbone, _ in rows}) > 1
     arms = []
     for (arm, backbone, _), members in rows.items():
         twins = [json.loads(facts) for name, base, facts in rows if (name, base) == (arm, backbone)]
-        own = {name: members[0].facts.get(name) for name in _OF_A_ROW}
+        own = {name: value for name, value in members[0].facts.items() if _is_of_a_row(name)}
         parts = [f"{arm}, {backbone}" if several else arm, _differing(own, twins)]
         arms.append(TrainedArm(", ".join(filter(None, parts)), tuple(sorted(members, key=lambda run: run.seed))))
     return tuple(arms)

@@ -12,6 +12,9 @@ from occbench.core.results import RunEntry
 
 __all__ = ["describe_runs", "provenance_of", "warnings_of"]
 
+#: Keys of a manifest's ``precision_probe``.
+_PROBE = ("compared", "flips")
+
 
 def describe_runs(arms: Sequence[TrainedArm]) -> tuple[RunEntry, ...]:
     """Return every run that the arms rest on."""
@@ -39,6 +42,11 @@ def provenance_of(arms: Sequence[TrainedArm]) -> tuple[tuple[str, str], ...]:
         bank = fingerprint(sorted(occluders.values()))
         facts.insert(3, ("Test occluders", f"{', '.join(sorted(occluders))}; bank {bank}"))
         facts.insert(4, ("Train and test occluders", _overlap(occluders, first)))
+    compared, flips = (
+        sum(int(run.manifest.get("precision_probe", {}).get(name, 0)) for run in runs) for name in _PROBE
+    )
+    if compared:
+        facts.append(("Scored in bf16", f"{flips} of {compared:,} probed answers differ from fp32"))
     rule = first.facts.get("train")
     if isinstance(rule, Mapping):
         facts.append(("Training", ", ".join(f"{name} {value}" for name, value in sorted(rule.items()))))

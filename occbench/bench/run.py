@@ -150,6 +150,7 @@ def _untrained(cell: Cell, materials: Materials, device: torch.device) -> Pipeli
         len(split.classes),
         pretrained=benchmark.pretrained and cell.weights is None,
         weights=cell.weights,
+        head_rows=split.head_rows if benchmark.pretrained_head else None,
         seed=cell.seed,
     )
     model.select_trainable(benchmark.train.trainable)

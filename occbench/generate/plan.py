@@ -17,6 +17,8 @@ __all__ = ["Estimate", "Plan", "estimate", "plan"]
 
 #: Images rendered to measure a dry run: enough to average over image content, a second or two of work.
 _SAMPLE_IMAGES = 12
+#: 2**32 divided by the golden ratio.
+_GOLDEN = 2654435769
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,13 @@ def estimate(planned: Plan, images: int | None = None) -> Estimate:
 def _spread(count: int, limit: int | None) -> tuple[int, ...]:
     if limit is None or limit >= count:
         return tuple(range(count))
-    return tuple(number * count // limit for number in range(limit))
+    starts = [number * count // limit for number in range(limit + 1)]
+    # one image of each stretch, at a place that moves by the golden ratio: a fixed step would meet only some classes
+    # of a source that interleaves them
+    steps = (number * _GOLDEN % 2**32 for number in range(limit))
+    return tuple(
+        start + ((end - start) * step >> 32) for start, end, step in zip(starts, starts[1:], steps, strict=False)
+    )
 
 
 def _pick(indices: Sequence[int], count: int) -> tuple[int, ...]:

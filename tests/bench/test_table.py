@@ -52,6 +52,7 @@ def make_run(  # noqa: PLR0913 - one argument for each thing that tells runs apa
     test_set="set-a",
     arm_options=None,
     train=None,
+    facts_more=None,
     **manifest,
 ):
     """Write a finished run as the harness does; return its directory and which cells are right."""
@@ -63,7 +64,7 @@ def make_run(  # noqa: PLR0913 - one argument for each thing that tells runs apa
         "train": {"epochs": 3} | (train or {}),
         "seed": seed,
         "images": test_set,
-    }
+    } | (facts_more or {})
     name = fingerprint([benchmark, arm, facts])
     random = stream(seed, "test", arm, backbone).integers(256, IMAGES * len(CONDITIONS))
     correct = (random < share).reshape(IMAGES, len(CONDITIONS))
@@ -190,6 +191,18 @@ def test_a_changed_training_rule_is_another_table_named_by_what_changed(tmp_path
     assert sorted(item.setting for item in build_results(tmp_path, draws=DRAWS)) == ["train.epochs 3", "train.epochs 9"]
 
 
+def test_a_method_from_a_file_stands_beside_the_built_in_ones(tmp_path):
+    make_run(tmp_path, "C")
+    make_run(tmp_path, "C-Full", facts_more={"mine.py:Mine": "ab" * 32})
+    assert [row.label for row in only(tmp_path).rows] == ["C", "C-Full"]
+
+
+def test_runs_trained_on_another_split_are_not_taken_for_seeds(tmp_path):
+    make_run(tmp_path, "C")
+    make_run(tmp_path, "C", facts_more={"images": "another split, same test images"})
+    assert [len(item.runs) for item in build_results(tmp_path, draws=DRAWS)] == [1, 1]
+
+
 def test_two_settings_of_one_arm_are_two_rows_and_no_claim_is_judged_on_either(tmp_path):
     make_run(tmp_path, "C", benchmark="oxford102")
     for alpha in (0.8, 0.9):
@@ -207,10 +220,12 @@ def test_missing_seeds_arms_and_unfinished_runs_are_reported(tmp_path):
         make_run(tmp_path, "C", seed, benchmark="caltech101-inclusive")
     make_run(tmp_path, "F", 0, benchmark="caltech101-inclusive")
     (tmp_path / "0123" / "train").mkdir(parents=True)
+    (tmp_path / "4567" / "train").mkdir(parents=True)
+    (tmp_path / "4567" / "checkpoint.safetensors").touch()  # a warm-up: trained, and never meant to be scored
     warnings = " ".join(only(tmp_path).warnings)
     assert "F has no finished run of seed 1" in warnings
     assert "without a finished run: C-Full, F-Full" in warnings
-    assert "not finished, and left out: 0123" in warnings
+    assert "not finished, and left out: 0123." in warnings
 
 
 def test_the_papers_numbers_stand_beside_ours_and_its_claims_are_judged(tmp_path):

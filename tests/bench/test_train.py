@@ -5,6 +5,7 @@ holds), 9 (frozen statistics) and 10 (choosing the epoch on the test patterns).
 """
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -150,25 +151,20 @@ def test_the_seed_and_the_epoch_change_the_draws():
     assert len({tuple(values) for values in first}) == len(named)
 
 
-def test_the_best_validation_epoch_is_kept_and_the_last_without_validation(start, materials, tiny_materials):
+@pytest.mark.parametrize("share", [0.25, 0])
+def test_the_best_validation_epoch_is_kept_and_the_last_without_validation(start, tiny_materials, make_pipeline, share):
     """Mistake 10: the epoch is chosen on held-out training images."""
-    for used in (materials, tiny_materials(**SETTINGS, split={"validation_share": 0})):
-        states, entries = [], []
-        pipeline = None
+    pipeline, scores, states = make_pipeline(), [], []
 
-        def look(entry, states=states, entries=entries):
-            entries.append(entry)
-            states.append({name: value.clone() for name, value in pipeline.model.state_dict().items()})
+    def look(entry):
+        scores.append(entry.score)
+        states.append({name: value.clone() for name, value in pipeline.model.state_dict().items()})
 
-        from occbench.models.load import load_backbone
-
-        pipeline = module.Pipeline(load_backbone("tiny", 12), torch.device("cpu"), "fp32")
-        start(used, f"share-{len(used.validation)}", pipeline=pipeline, on_epoch=look)
-        scores = [entry.score for entry in entries]
-        kept = max(index for index, score in enumerate(scores) if not score < max(scores))
-        assert bool(len(used.validation)) == (scores == scores)  # without validation every score is nan
-        for name, value in pipeline.model.state_dict().items():
-            assert torch.equal(value, states[kept][name]), name
+    start(tiny_materials(**SETTINGS, split={"validation_share": share}), pipeline=pipeline, on_epoch=look)
+    assert all(math.isnan(score) == (share == 0) for score in scores)
+    kept = max(range(EPOCHS), key=lambda epoch: (scores[epoch] if share else 0, epoch))
+    assert all(torch.equal(value, states[kept][name]) for name, value in pipeline.model.state_dict().items())
+    assert not all(torch.equal(value, states[0][name]) for name, value in states[1].items())
 
 
 def test_validation_images_and_random_places_are_not_the_tests(materials):
@@ -178,15 +174,16 @@ def test_validation_images_and_random_places_are_not_the_tests(materials):
     occluded = materials.occluded_validation
     assert len(occluded) == len(materials.validation)
     clean = {example.key: example for example in materials.validation.examples}
-    moved = 0
+    at_a_test_place = 0
     for example in occluded.examples:
         made = [
             materials.renderer.render(clean[example.key], item)[0]
             for item in materials.renderer.conditions
             if item.group.endswith("r")
         ]
-        moved += all((example.image != other).any() for other in made)
-    assert moved == len(occluded)
+        at_a_test_place += any((example.image == other).all() for other in made)
+    # few random places fit into 32 px, so a few fall together; with the test's draw half of the images would
+    assert at_a_test_place <= len(occluded) // 4
 
 
 @pytest.mark.parametrize("trainable", ["layer4+fc", "head"])

@@ -1,12 +1,12 @@
 """A plan knows everything before a run: spread, shards, fingerprint, and an estimate that is near the truth."""
 
 import os
-from itertools import pairwise
 
 import pytest
 
 from occbench.core.errors import ConfigError, SourceError
 from occbench.data.manifest import read_manifest
+from occbench.data.recipe import load_recipe
 from occbench.generate.plan import Estimate, estimate, plan
 
 
@@ -24,9 +24,15 @@ def test_a_limit_is_spread_evenly(lay_out, limit):
     indices = lay_out(limit).indices
     assert len(indices) == min(limit or 12, 12)
     assert indices == tuple(sorted(set(indices)))
-    steps = {after - before for before, after in pairwise(indices)}
-    assert len(steps) <= 2
-    assert max(steps, default=1) - min(steps, default=1) <= 1
+    count = len(indices)
+    assert all(number * 12 // count <= index < (number + 1) * 12 // count for number, index in enumerate(indices))
+
+
+def test_a_limit_meets_every_class_of_a_source_that_interleaves_them():
+    recipe = load_recipe("quickstart")
+    source = recipe.open_source()
+    labels = {source.labels_of(index)[0] for index in plan(recipe, source, "", 60).indices}
+    assert len(labels) == len(source.classes)
 
 
 @pytest.mark.parametrize(("rows_per_shard", "images"), [(1, 1), (8, 1), (15, 1), (16, 2), (40, 5), (10_000, 12)])

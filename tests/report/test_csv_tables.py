@@ -1,0 +1,43 @@
+from dataclasses import replace
+from io import StringIO
+
+import pandas as pd
+import pytest
+
+from occbench.report.csv_tables import csv_rows, write_csv
+
+
+@pytest.fixture
+def frame(results):
+    return pd.read_csv(
+        StringIO(write_csv([results])), keep_default_na=False, na_values=[""], float_precision="round_trip"
+    )
+
+
+def test_numbers_read_back_equal(frame, results):
+    written = [row.value for row in csv_rows(results)]
+    assert [value for value in frame["value"] if value == value] == [value for value in written if value is not None]
+    row = results.rows[1]
+    found = frame[(frame.section == "accuracy") & (frame["row"] == row.label) & (frame["metric"] == "top1")]
+    assert list(found["item"]) == list(results.columns)
+    assert list(found["value"]) == [cell.number.value for cell in row.cells]
+    assert list(found["low"]) == [cell.number.low for cell in row.cells]
+
+
+def test_every_kind_of_number_is_there(frame, results):
+    assert set(frame["section"]) == {
+        "accuracy", "published", "summary", "difference", "claim", "curve", "occluder", "class", "cost",
+    }  # fmt: skip
+    assert (frame.section == "class").sum() == len(results.classes) * len(results.rows)
+    assert (frame.section == "occluder").sum() == 6, "a pattern that was not scored has no row"
+
+
+def test_claims_carry_their_verdict(frame):
+    claims = frame[frame.section == "claim"]
+    assert list(claims["note"]) == ["holds", "fails", "undecided", "not judged: a fact"]
+    assert claims["value"].isna().sum() == 1
+
+
+def test_tables_of_different_test_sets_stay_apart(results):
+    text = write_csv([results, replace(results, test_set="other")])
+    assert set(pd.read_csv(StringIO(text))["test_set"]) == {"0123456789abcdef", "other"}

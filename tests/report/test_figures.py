@@ -1,0 +1,33 @@
+import re
+
+from occbench.core.results import Curve, Number
+from occbench.report.figures import draw_curves
+
+CURVES = (
+    Curve("C", ((0.0, Number(90, 88, 92)), (0.2, Number(40, 37, 43)))),
+    Curve("名 $a$ <b>", ((0.0, Number(89)), (0.2, Number(55)))),
+)
+
+
+def test_it_is_the_same_every_time():
+    assert draw_curves(CURVES, "a") == draw_curves(CURVES, "a")
+
+
+def test_ink_is_the_pages_and_nothing_lies_outside():
+    svg = draw_curves(CURVES, "a")
+    assert "currentColor" in svg
+    assert "http" not in svg
+    assert "<style" not in svg
+    assert "#010203" not in svg
+
+
+def test_two_figures_share_no_id():
+    first, second = (set(re.findall(r'\bid="([^"]+)"', draw_curves(CURVES, prefix))) for prefix in "ab")
+    assert first
+    assert not first & second
+
+
+def test_names_are_text_in_any_script():
+    svg = draw_curves(CURVES, "a")
+    assert ">名 $a$ &lt;b&gt;</text>" in svg
+    assert "<b>" not in svg
