@@ -41,7 +41,7 @@ ARMS = {
 }
 
 
-def make_run(  # noqa: PLR0913 - one argument for each thing that tells runs apart
+def make_run(
     runs,
     arm,
     seed=0,

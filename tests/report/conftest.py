@@ -26,7 +26,7 @@ HOSTILE = '<script>alert("1")</script> & 50 %_$x$|`\\'
 def _row(label, start):
     cells = (
         TableCell(Number(start + 1 / 3, start - 2, start + 3), None, None, None),
-        TableCell(Number(start - 20.125, start - 25, start - 15), 1.25, 62.52, start - 20.125 - 62.52),
+        TableCell(Number(start - 20.25, start - 25, start - 15), 1.25, 62.52, start - 20.25 - 62.52),
     )
     return ResultRow(label, label, "dfv", "tiny", (0, 1), cells, (("top-5, occluded", 91.5),))
 

@@ -70,7 +70,7 @@ def test_every_link_inside_has_its_target_and_every_id_is_unique(hostile_class_f
 
 def test_the_papers_numbers_and_the_verdicts_stand_there(page):
     text = " ".join(page.text)
-    assert "paper 62.52, −2.64" in text
+    assert "paper 62.52, −2.77" in text
     assert "A3M_s" in text
     for verdict in ("holds", "fails", "undecided", "not judged"):
         assert f" {verdict}" in text
