@@ -1,9 +1,14 @@
 """`occbench report`: from finished runs to tables and a page."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from occbench.cli.datasets import SetOption, SourceOption
+
+if TYPE_CHECKING:
+    from occbench.core.results import ExamplePrediction, ResultSet
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +19,12 @@ def register(app: typer.Typer) -> None:
 def report(
     runs: Annotated[Path, typer.Argument(help="Folder of runs, as `occbench run-benchmark --runs` wrote it.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for report.html, report.md, table.tex and table.csv.")],
+    examples: Annotated[
+        int, typer.Option(help="Test images to show with every row's answer; needs --source where the run did.")
+    ] = 0,
+    benchmark: Annotated[str, typer.Option(help="With --examples: the YAML file, where it is not packaged.")] = "",
+    source: SourceOption = "",
+    set_: SetOption = None,
 ) -> None:
     """Make tables, claim verdicts and a page from finished runs; nothing is trained or scored."""
     from occbench.bench.table import build_results
@@ -21,7 +32,9 @@ def report(
     from occbench.report.wording import count_verdicts, percent_points, title
 
     results = build_results(runs)
-    write_report(results, out)
+    changes = tuple(set_ or [])
+    shown = [_examples(item, runs, benchmark, source, changes, examples) for item in results] if examples > 0 else []
+    write_report(results, out, shown)
     for item in results:
         typer.secho(f"{title(item)}: {len(item.runs)} runs, {item.images:,} test images", bold=True)
         for row in item.rows:
@@ -34,3 +47,17 @@ def report(
         for warning in item.warnings:
             typer.secho(f"  {warning}", fg="yellow")
     typer.echo(f"{out / 'report.html'}: open it in a browser. Beside it: report.md, table.tex, table.csv.")
+
+
+def _examples(
+    results: "ResultSet", runs: Path, benchmark: str, source: str, changes: tuple[str, ...], count: int
+) -> "tuple[ExamplePrediction, ...]":
+    """Open the benchmark's images again and return examples of one table."""
+    from occbench.bench.examples import example_predictions
+    from occbench.bench.materials import load_materials
+    from occbench.bench.protocol import load_benchmark
+
+    loaded = load_benchmark(benchmark or results.benchmark, changes)
+    # as many test images as were scored: all of them, or the same evenly spread part
+    materials = load_materials(loaded, loaded.source_at(source), results.images)
+    return example_predictions(results, runs, materials, count)

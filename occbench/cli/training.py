@@ -1,4 +1,4 @@
-"""`occbench run-benchmark`: train and score every cell of a benchmark."""
+"""`occbench run-benchmark`: train and score every cell of a benchmark; `occbench validate`: try a method."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the verbs of this file to the command line."""
     app.command(name="run-benchmark")(run_benchmark)
+    app.command(name="validate")(validate)
 
 
 def run_benchmark(
@@ -67,6 +68,29 @@ def run_benchmark(
             fg="green",
         )
     typer.echo(f"Next: occbench report {runs} --out report")
+
+
+def validate(
+    method: Annotated[str, typer.Argument(help="FILE.py:Name of your method, or the name of an installed one.")],
+) -> None:
+    """Try a method on drawn images with a tiny network, in seconds: does it do what the trainer expects?
+
+    Exit code 1 where a check failed.
+    """
+    from occbench.bench.validate import validate_method
+
+    checks = []
+    for check in validate_method(method):
+        checks.append(check)
+        if check.problem:
+            typer.secho(f"failed  {check.promise}: {check.problem}", fg="red")
+        else:
+            typer.echo(f"ok      {check.promise}")
+    failed = sum(bool(check.problem) for check in checks)
+    if failed:
+        typer.secho(f"{method}: {failed} of {len(checks)} checks failed.", err=True, fg="red")
+        raise typer.Exit(1)
+    typer.secho(f"{method} keeps the contract. Next: name it in a benchmark's arms.", fg="green")
 
 
 def checkpoints(options: list[str]) -> dict[str, Path]:

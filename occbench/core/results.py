@@ -12,6 +12,7 @@ __all__ = [
     "Comparison",
     "Cost",
     "Curve",
+    "ExamplePrediction",
     "HeatMap",
     "Number",
     "PublishedRow",
@@ -262,3 +263,22 @@ class ResultSet:
     runs: tuple[RunEntry, ...]
     provenance: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplePrediction:
+    """One test image under one condition and what every row answered.
+
+    Attributes:
+        key: of the clean image.
+        class_name: the right answer.
+        condition: name of the condition.
+        png: the picture, as a PNG file.
+        answers: (row label, predicted class, whether that is right).
+    """
+
+    key: str
+    class_name: str
+    condition: str
+    png: bytes
+    answers: tuple[tuple[str, str, bool], ...]

@@ -9,38 +9,14 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from occbench.core.results import HeatMap, ResultSet
+from occbench.core.results import ExamplePrediction, HeatMap, ResultSet
 from occbench.report import wording
 from occbench.report.figures import draw_curves
 
-__all__ = ["ExamplePrediction", "write_benchmark_page"]
+__all__ = ["write_benchmark_page"]
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _WORST_CLASSES: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class ExamplePrediction:
-    """One test image under one condition and what every row answered.
-
-    Attributes:
-        key: of the clean image.
-        class_name: the right answer.
-        condition: name of the condition.
-        png: the picture, as a PNG file.
-        answers: (row label, predicted class, whether that is right).
-    """
-
-    key: str
-    class_name: str
-    condition: str
-    png: bytes
-    answers: tuple[tuple[str, str, bool], ...]
-
-    @property
-    def uri(self) -> str:
-        """The picture as a data URI."""
-        return f"data:image/png;base64,{b64encode(self.png).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +52,7 @@ def write_benchmark_page(results: Sequence[ResultSet], examples: Sequence[Sequen
         shown = tuple(examples[number]) if number < len(examples) else ()
         parts.append(_Part(item, anchor, figure, _shades(item.heat_maps), shown))
     return environment.get_template("benchmark.html.jinja").render(
-        parts=parts, wording=wording, shade=_shade, worst=_WORST_CLASSES
+        parts=parts, wording=wording, shade=_shade, data_uri=_data_uri, worst=_WORST_CLASSES
     )
 
 
@@ -89,3 +65,7 @@ def _shades(heat_maps: Sequence[HeatMap]) -> tuple[float, float]:
 def _shade(value: float, shades: tuple[float, float]) -> int:
     low, high = shades
     return round(100 * (value - low) / (high - low)) if high > low else 50
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{b64encode(png).decode()}"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from occbench.core.files import write_bytes
-from occbench.core.results import ResultSet
-from occbench.report.benchmark_page import ExamplePrediction, write_benchmark_page
+from occbench.core.results import ExamplePrediction, ResultSet
+from occbench.report.benchmark_page import write_benchmark_page
 from occbench.report.csv_tables import write_csv
 from occbench.report.latex import write_latex
 from occbench.report.markdown import write_markdown

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from occbench.core.errors import ConfigError, SourceError
-from occbench.core.interfaces import Source
-from occbench.core.types import Example
 from occbench.sources.folder_scan import FoundFile, scan_images
-from occbench.sources.labelled_files import LabelledFiles, label_files
+from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, label_files
 
 __all__ = ["PICTURES", "ARFaces"]
 
@@ -29,7 +27,7 @@ PICTURES: Final[Mapping[str, tuple[int, ...]]] = {
 
 
 @dataclass(frozen=True)
-class ARFaces(Source):
+class ARFaces(LabelledFileSource):
     """The AR face database; every person is a class.
 
     A. M. Martinez, R. Benavente, "The AR face database", CVC technical report 24, 1998; the set of 100 people (50 men,
@@ -59,32 +57,6 @@ class ARFaces(Source):
         for picture in self.pictures:
             if not 1 <= picture <= _LAST_PICTURE or self.pictures.count(picture) > 1:
                 raise ConfigError(f"ar_faces has pictures 1 to {_LAST_PICTURE}, each listed once; found {picture}.")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The people in label order, e.g. ``m-001``: men before women."""
-        return self._images.classes
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of every image's relative path and size in bytes."""
-        return self._images.fingerprint
-
-    def __len__(self) -> int:
-        """Return the number of images, readable or not."""
-        return len(self._images)
-
-    def key(self, index: int) -> str:
-        """Return image ``index``'s key, made of its path below the folder."""
-        return self._images.key(index)
-
-    def labels_of(self, index: int) -> tuple[int, ...]:
-        """Return image ``index``'s one label, without decoding it."""
-        return self._images.labels_of(index)
-
-    def __getitem__(self, index: int) -> Example:
-        """Decode image ``index``."""
-        return self._images.example(index)
 
     def picture(self, index: int) -> int:
         """Return which picture of its person image ``index`` is, 1 to 26.

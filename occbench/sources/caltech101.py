@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from occbench.core.errors import ConfigError, SourceError
-from occbench.core.interfaces import Source
-from occbench.core.types import Example
 from occbench.sources.folder_scan import folders_in
-from occbench.sources.labelled_files import LabelledFiles, files_by_class_folder
+from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, files_by_class_folder
 
 __all__ = ["CLASSES", "Caltech101"]
 
@@ -33,7 +31,7 @@ CLASSES: Final = tuple(
 
 
 @dataclass(frozen=True)
-class Caltech101(Source):
+class Caltech101(LabelledFileSource):
     """The 101 object classes of Caltech-101; the background class ``BACKGROUND_Google`` is dropped.
 
     Li Fei-Fei, R. Fergus, P. Perona, "Learning generative visual models from few training examples: an incremental
@@ -59,32 +57,6 @@ class Caltech101(Source):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError(f"caltech101 needs path: the folder {_IMAGES_FOLDER} or one that contains it.")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in label order: those of ``CLASSES`` that are there."""
-        return self._images.classes
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of every image's relative path and size in bytes."""
-        return self._images.fingerprint
-
-    def __len__(self) -> int:
-        """Return the number of images, readable or not."""
-        return len(self._images)
-
-    def key(self, index: int) -> str:
-        """Return image ``index``'s key, e.g. ``accordion-image_0001``."""
-        return self._images.key(index)
-
-    def labels_of(self, index: int) -> tuple[int, ...]:
-        """Return image ``index``'s one label, without decoding it."""
-        return self._images.labels_of(index)
-
-    def __getitem__(self, index: int) -> Example:
-        """Decode image ``index``."""
-        return self._images.example(index)
 
     @cached_property
     def _images(self) -> LabelledFiles:

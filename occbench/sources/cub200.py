@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from occbench.core.errors import ConfigError, SourceError
-from occbench.core.interfaces import Source
 from occbench.core.types import Example
 from occbench.sources.folder_scan import FoundFile
-from occbench.sources.labelled_files import LabelledFiles, label_files
+from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, label_files
 
 __all__ = ["CUB200"]
 
@@ -20,7 +19,7 @@ _SPLITS: Final = {"all": ("0", "1"), "train": ("1",), "test": ("0",)}
 
 
 @dataclass(frozen=True)
-class CUB200(Source):
+class CUB200(LabelledFileSource):
     """Caltech-UCSD Birds-200-2011, with boxes for the resize rule ``bbox``.
 
     C. Wah, S. Branson, P. Welinder, P. Perona, S. Belongie, "The Caltech-UCSD Birds-200-2011 dataset", California
@@ -49,28 +48,6 @@ class CUB200(Source):
             raise ConfigError(f"cub200 needs path: the folder {_FOLDER} or the one that contains it.")
         if self.split not in _SPLITS:
             raise ConfigError(f"cub200 has no split {self.split!r}. Choose one of {', '.join(_SPLITS)}.")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in label order, e.g. ``001.Black_footed_Albatross``."""
-        return self._images.classes
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of every image's relative path and size in bytes."""
-        return self._images.fingerprint
-
-    def __len__(self) -> int:
-        """Return the number of images of the split, readable or not."""
-        return len(self._images)
-
-    def key(self, index: int) -> str:
-        """Return image ``index``'s key, e.g. ``001-black_footed_albatross-black_footed_albatross_0001_796111``."""
-        return self._images.key(index)
-
-    def labels_of(self, index: int) -> tuple[int, ...]:
-        """Return image ``index``'s one label, without decoding it."""
-        return self._images.labels_of(index)
 
     def __getitem__(self, index: int) -> Example:
         """Decode image ``index``; its box is the smallest one of whole pixels that holds the published box."""

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from occbench.core.errors import ConfigError, SourceError
-from occbench.core.interfaces import Source
-from occbench.core.types import Example
 from occbench.sources.folder_scan import folders_in, scan_images
-from occbench.sources.labelled_files import LabelledFiles, files_by_class_folder
+from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, files_by_class_folder
 
 __all__ = ["ImageFolder"]
 
@@ -17,7 +15,7 @@ _SPLIT_NAMES: Final = frozenset({"test", "train", "training", "val", "valid", "v
 
 
 @dataclass(frozen=True)
-class ImageFolder(Source):
+class ImageFolder(LabelledFileSource):
     """``path/<class>/**/<image>``: the folder's name is the class, images may lie at any depth below it.
 
     Classes are sorted without regard to case. Hidden files and folders are skipped; files in a class folder without
@@ -43,35 +41,9 @@ class ImageFolder(Source):
             raise ConfigError(f"image_folder lists {', '.join(twice)} more than once in only. List each class once.")
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in label order."""
-        return self._images.classes
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of every image's relative path and size in bytes."""
-        return self._images.fingerprint
-
-    @property
     def ignored_files(self) -> int:
         """How many files in the class folders are no images by their suffix."""
         return self._images.ignored
-
-    def __len__(self) -> int:
-        """Return the number of images, readable or not."""
-        return len(self._images)
-
-    def key(self, index: int) -> str:
-        """Return image ``index``'s key, made of its class and its path in the class folder."""
-        return self._images.key(index)
-
-    def labels_of(self, index: int) -> tuple[int, ...]:
-        """Return image ``index``'s one label, without decoding it."""
-        return self._images.labels_of(index)
-
-    def __getitem__(self, index: int) -> Example:
-        """Decode image ``index``."""
-        return self._images.example(index)
 
     @cached_property
     def _images(self) -> LabelledFiles:

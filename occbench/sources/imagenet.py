@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from occbench.core.errors import ConfigError, SourceError
-from occbench.core.interfaces import Source
-from occbench.core.types import Example
 from occbench.sources.folder_scan import folders_in, scan_images
 from occbench.sources.imagenet_labels import SYNSET_PATTERN, read_class_names, read_labels, read_synset_list
-from occbench.sources.labelled_files import LabelledFiles, files_by_class_folder, label_files
+from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, files_by_class_folder, label_files
 
 __all__ = ["ImageNet"]
 
 
 @dataclass(frozen=True)
-class ImageNet(Source):
+class ImageNet(LabelledFileSource):
     """ILSVRC2012, training or validation part, in any of the layouts it is found in.
 
     O. Russakovsky et al., "ImageNet large scale visual recognition challenge", IJCV 115, 2015.
@@ -59,32 +57,6 @@ class ImageNet(Source):
                 raise ConfigError(f"imagenet has {synset!r} in only, which is not a synset such as n01440764.")
             if self.only.count(synset) > 1:
                 raise ConfigError(f"imagenet lists {synset} more than once in only. List each synset once.")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in label order; see ``classes_file``."""
-        return self._images.classes
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of every image's relative path and size in bytes."""
-        return self._images.fingerprint
-
-    def __len__(self) -> int:
-        """Return the number of images, readable or not."""
-        return len(self._images)
-
-    def key(self, index: int) -> str:
-        """Return image ``index``'s key, e.g. ``ilsvrc2012_val_00000293``."""
-        return self._images.key(index)
-
-    def labels_of(self, index: int) -> tuple[int, ...]:
-        """Return image ``index``'s one label, without decoding it."""
-        return self._images.labels_of(index)
-
-    def __getitem__(self, index: int) -> Example:
-        """Decode image ``index``."""
-        return self._images.example(index)
 
     @cached_property
     def _images(self) -> LabelledFiles:

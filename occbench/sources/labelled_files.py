@@ -1,15 +1,17 @@
 """Image files with one label each: what every folder-shaped source is made of, whatever its folders look like."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from occbench.core.errors import SourceError
+from occbench.core.interfaces import Source
 from occbench.core.types import Example
 from occbench.sources.decode import decode_image
 from occbench.sources.folder_scan import FoundFile, fingerprint_files, scan_images, unique_keys
 
-__all__ = ["LabelledFiles", "files_by_class_folder", "label_files"]
+__all__ = ["LabelledFileSource", "LabelledFiles", "files_by_class_folder", "label_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,44 @@ class LabelledFiles:
     def fingerprint(self) -> str:
         """A hash of every file's relative path and size in bytes."""
         return fingerprint_files(self.files)
+
+
+class LabelledFileSource(Source):
+    """The part that all sources of labelled image files share: everything but finding the files.
+
+    Abstract; a source adds its options and ``_images``. The disk is read when ``_images`` is first asked for.
+    """
+
+    @property
+    @abstractmethod
+    def _images(self) -> LabelledFiles:
+        """The files, found once: override with a ``functools.cached_property``."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return self._images.classes
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of every file's relative path and size in bytes."""
+        return self._images.fingerprint
+
+    def __len__(self) -> int:
+        """Return the number of images, readable or not."""
+        return len(self._images)
+
+    def key(self, index: int) -> str:
+        """Return image ``index``'s key, made of its relative path."""
+        return self._images.key(index)
+
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s one label, without decoding it."""
+        return self._images.labels_of(index)
+
+    def __getitem__(self, index: int) -> Example:
+        """Decode image ``index``."""
+        return self._images.example(index)
 
 
 def label_files(

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from occbench.core.errors import ConfigError, SourceError
-from occbench.core.interfaces import Source
-from occbench.core.types import Example
 from occbench.sources.folder_scan import FoundFile, scan_images
-from occbench.sources.labelled_files import LabelledFiles, label_files
+from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, label_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +24,7 @@ _SPLITS: Final = {"train": "trnid", "validation": "valid", "test": "tstid"}
 
 
 @dataclass(frozen=True)
-class Oxford102(Source):
+class Oxford102(LabelledFileSource):
     """The 102 flower categories of Oxford.
 
     M.-E. Nilsback, A. Zisserman, "Automated flower classification over a large number of classes", Indian Conference on
@@ -57,32 +55,6 @@ class Oxford102(Source):
             raise ConfigError("oxford102 needs path: the folder with jpg and imagelabels.mat.")
         if self.split not in ("all", *_SPLITS):
             raise ConfigError(f"oxford102 has no split {self.split!r}. Choose one of all, {', '.join(_SPLITS)}.")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in label order; label i is the published class number i + 1."""
-        return self._images.classes
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of every image's name, size in bytes and label."""
-        return self._images.fingerprint
-
-    def __len__(self) -> int:
-        """Return the number of images, readable or not."""
-        return len(self._images)
-
-    def key(self, index: int) -> str:
-        """Return image ``index``'s key, e.g. ``image_00001``."""
-        return self._images.key(index)
-
-    def labels_of(self, index: int) -> tuple[int, ...]:
-        """Return image ``index``'s one label, without decoding it."""
-        return self._images.labels_of(index)
-
-    def __getitem__(self, index: int) -> Example:
-        """Decode image ``index``."""
-        return self._images.example(index)
 
     @cached_property
     def _images(self) -> LabelledFiles:

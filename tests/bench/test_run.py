@@ -54,15 +54,15 @@ def test_a_finished_cell_says_what_it_is(finished, materials):
     assert all(record.low <= record.value <= record.high for record in groups.values())
 
 
-def test_the_same_cell_again_is_a_no_op(finished, materials, snapshot):
+def test_the_same_cell_again_is_a_no_op(finished, materials, bytes_of):
     folder, records = finished
-    before = snapshot(folder)
+    before = bytes_of(folder)
 
     def fail(*_):
         raise AssertionError("something was computed again")
 
     assert run_cell(cell_of(materials), materials, folder, ActivationCache(), Listener(fail, fail)) == records
-    assert snapshot(folder) == before
+    assert bytes_of(folder) == before
 
 
 RUN = """

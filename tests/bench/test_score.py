@@ -104,7 +104,7 @@ def test_stored_png_rows_give_the_same_predictions_bit_for_bit(make_pipeline, ti
     """Virtual rendering beside the model equals a materialised dataset of the same recipe."""
     recipe = tiny_materials().benchmark.test_recipe()
     stored = recipe.model_copy(update={"storage": recipe.storage.model_copy(update={"layout": "materialised"})})
-    generate(stored, tmp_path / "dataset", workers=1)
+    generate(stored, tmp_path / "dataset")
     rows = {}
     for row in load(tmp_path / "dataset"):
         rows.setdefault(row["condition"], {})[row["key"]] = row["image"]

@@ -1,0 +1,74 @@
+from io import BytesIO
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from occbench.bench.examples import example_predictions
+from occbench.bench.materials import load_materials
+from occbench.bench.predictions import block_file, write_block
+from occbench.bench.protocol import load_benchmark
+from occbench.bench.run import test_set as scored_set
+from occbench.bench.table import build_results
+from occbench.core.errors import DatasetError
+from occbench.core.files import write_json
+
+SMALL = (
+    "source.images_per_class=6", "split.test_source.images_per_class=4", "split.test_per_class=4",
+    "split.pair_per_class=2",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def materials():
+    benchmark = load_benchmark("quickstart", SMALL)
+    return load_materials(benchmark, benchmark.source_at(""))
+
+
+@pytest.fixture
+def runs(tmp_path, materials):
+    """Two finished runs: one that is always right, one that always answers class 0."""
+    test = scored_set(materials)
+    labels = test.images.labels
+    for arm, top1 in (("C", labels), ("C-Full", torch.zeros_like(labels))):
+        for condition in test.conditions:
+            found = [top1, top1 == labels, torch.rand(len(labels)), torch.rand(len(labels))]
+            write_block(block_file(tmp_path / arm / "scores" / test.fingerprint, condition), condition, labels, found)
+        facts = {"backbone": "tiny", "arm": {"method": {"name": "fine_tune"}}, "seed": 0}
+        content = {"fingerprint": arm, "benchmark": "quickstart", "arm": arm, "facts": facts, "device": "cpu"}
+        numbers = {"test_images": len(labels), "train_s": 1.0, "score_s": 1.0, "images_per_s": 1.0}
+        write_json(tmp_path / arm / "manifest.json", content | numbers | {"test_set": test.fingerprint})
+    return tmp_path
+
+
+def test_every_row_answers_as_its_predictions_say(runs, materials):
+    (results,) = build_results(runs, draws=50)
+    examples = example_predictions(results, runs, materials, 8)
+    assert len(examples) == 8
+    for example in examples:
+        zero = materials.split.classes[0]
+        assert example.answers == (
+            ("C", example.class_name, True),
+            ("C-Full", zero, example.class_name == zero),
+        )
+
+
+def test_the_pictures_are_the_test_images_occluded(runs, materials):
+    (results,) = build_results(runs, draws=50)
+    examples = example_predictions(results, runs, materials, 6)
+    conditions = {condition.name: condition for condition in materials.renderer.conditions}
+    by_key = {example.key: example for example in materials.test.examples}
+    for example in examples:
+        expected, _ = materials.renderer.render(by_key[example.key], conditions[example.condition])
+        assert np.array_equal(np.asarray(Image.open(BytesIO(example.png))), expected)
+    assert len({example.key for example in examples}) == 6
+    assert len({example.condition for example in examples}) == 6
+    assert len({example.class_name for example in examples}) > 1
+
+
+def test_other_images_than_the_scored_ones_are_refused(runs):
+    (results,) = build_results(runs, draws=50)
+    benchmark = load_benchmark("quickstart", (*SMALL, "split_seed=7"))
+    with pytest.raises(DatasetError, match="same --source and --set"):
+        example_predictions(results, runs, load_materials(benchmark, benchmark.source_at("")), 3)
