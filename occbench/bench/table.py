@@ -12,7 +12,7 @@ from occbench.bench.comparisons import compare, judge_claims, resample
 from occbench.bench.finished_runs import Comparable, TrainedArm, comparable, find_runs, natural
 from occbench.bench.metrics import clean_drop, macro_accuracy, nauc, occlusion_drop, worst_pattern
 from occbench.bench.outcomes import AVERAGE, Outcomes, check_paired
-from occbench.bench.protocol import benchmark_names, load_benchmark
+from occbench.bench.protocol import Benchmark, benchmark_names, load_benchmark
 from occbench.bench.provenance import describe_runs, provenance_of, warnings_of
 from occbench.bench.reference import PublishedClaim, ReferenceRow, claims_for, reference_names, reference_table
 from occbench.bench.resampling import DRAWS
@@ -28,48 +28,58 @@ class Published:
 
     Attributes:
         arms: names in table order.
-        seeds: how many there should be.
         rows: the paper's table.
         claims: what is claimed.
     """
 
     arms: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
     rows: tuple[ReferenceRow, ...] = ()
     claims: tuple[PublishedClaim, ...] = ()
 
 
-def build_results(runs: Path, *, draws: int = DRAWS) -> tuple[ResultSet, ...]:
+def build_results(runs: Path, file: str = "", *, draws: int = DRAWS) -> tuple[ResultSet, ...]:
     """Read every finished run of a folder and put them into tables.
 
     Runs share a table when benchmark, test set and training rule agree; a table per combination otherwise.
 
     Args:
         runs: folder of run directories, as ``bench.run`` writes them.
+        file: a benchmark that is not packaged, for its arms, claims and reference table.
         draws: of the bootstrap.
 
     Raises:
+        ConfigError: ``file`` is no benchmark.
         DatasetError: no finished run, a damaged manifest or block, or arms scored on different cells.
     """
+    extra = load_benchmark(file) if file else None
     finished, begun = find_runs(runs)
     tables = comparable(finished)
-    return tuple(_result_set(table, tables, begun, draws) for table in tables)
+    return tuple(_result_set(table, tables, begun, published_for(table.benchmark, extra), draws) for table in tables)
 
 
-def published_for(benchmark: str) -> Published:
-    """Return what the packaged benchmark of that name, its reference table and its claims say."""
-    claims = claims_for(benchmark)
-    if benchmark not in benchmark_names():
-        return Published((), (), reference_table(benchmark) if benchmark in reference_names() else (), claims)
-    loaded = load_benchmark(benchmark)
+def published_for(name: str, extra: Benchmark | None = None) -> Published:
+    """Return what the benchmark of that name, its reference table and its claims say.
+
+    Args:
+        name: of a benchmark, packaged or not.
+        extra: one that is not packaged; used where it has the name.
+    """
+    claims = claims_for(name)
+    if extra is not None and extra.name == name:
+        loaded = extra
+    elif name in benchmark_names():
+        loaded = load_benchmark(name)
+    else:
+        return Published((), reference_table(name) if name in reference_names() else (), claims)
     known = {published.claim.text for published in claims if published.claim}
     own = tuple(PublishedClaim("", Claim(text), None, "", "") for text in loaded.claims if text not in known)
     rows = reference_table(loaded.reference) if loaded.reference else ()
-    return Published(tuple(loaded.arms), loaded.seeds, rows, claims + own)
+    return Published(tuple(loaded.arms), rows, claims + own)
 
 
-def _result_set(table: Comparable, tables: Sequence[Comparable], begun: Sequence[Path], draws: int) -> ResultSet:
-    published = published_for(table.benchmark)
+def _result_set(
+    table: Comparable, tables: Sequence[Comparable], begun: Sequence[Path], published: Published, draws: int
+) -> ResultSet:
     arms = sorted(table.arms, key=lambda arm: _order(arm, published.arms))
     check_paired([outcomes for arm in arms for outcomes in arm.top1])
     columns = _columns(arms[0].top1[0], published.rows)

@@ -22,7 +22,9 @@ def report(
     examples: Annotated[
         int, typer.Option(help="Test images to show with every row's answer; needs --source where the run did.")
     ] = 0,
-    benchmark: Annotated[str, typer.Option(help="With --examples: the YAML file, where it is not packaged.")] = "",
+    benchmark: Annotated[
+        str, typer.Option(help="The benchmark's YAML file, where it is not packaged: for its claims and examples.")
+    ] = "",
     source: SourceOption = "",
     set_: SetOption = None,
 ) -> None:
@@ -31,7 +33,7 @@ def report(
     from occbench.report.benchmark_report import write_report
     from occbench.report.wording import count_verdicts, percent_points, title
 
-    results = build_results(runs)
+    results = build_results(runs, benchmark)
     changes = tuple(set_ or [])
     shown = [_examples(item, runs, benchmark, source, changes, examples) for item in results] if examples > 0 else []
     write_report(results, out, shown)

@@ -52,7 +52,11 @@ def run_benchmark(
     loaded = load_benchmark(benchmark, tuple(changes))
     chosen = checkpoints(weights or [])
     wanted = wanted_arms(arms, list(loaded.arms))
+    for name in wanted:  # a wrong option is found now, not after hours of training other arms
+        loaded.arms[name].build()
     materials = load_materials(loaded, loaded.source_at(source), test_images)
+    for name in wanted:
+        materials.pair_conditions(loaded.arms[name])
     todo = [cell for cell in cells(loaded, chosen, materials.fingerprint) if cell.arm_name in wanted]
     show_plan(materials, todo, runs)
     if dry_run:

@@ -301,3 +301,22 @@ def test_lost_predictions_are_one_line(tmp_path):
     block_file(home / "scores" / "set-a", CONDITIONS[3]).unlink()
     with pytest.raises(DatasetError, match="different images, conditions or cells"):
         build_results(tmp_path)
+
+
+def test_claims_of_a_benchmark_that_is_not_packaged_come_from_its_file(tmp_path):
+    make_run(tmp_path / "runs", "C", benchmark="mine", share=60)
+    make_run(tmp_path / "runs", "C-Full", benchmark="mine", share=200)
+    content = {
+        "name": "mine",
+        "source": {"name": "toyparts"},
+        "occlusions": [{"name": "patterns"}],
+        "split": {"train_per_class": 5},
+        "backbones": ["tiny"],
+        "arms": {name: ARMS[name] for name in ("C-Full", "C", "F")},
+        "claims": ["avg(C-Full) < avg(C)"],
+    }
+    (tmp_path / "mine.yaml").write_text(json.dumps(content))
+    (results,) = build_results(tmp_path / "runs", str(tmp_path / "mine.yaml"), draws=DRAWS)
+    assert [(item.statement, item.verdict) for item in results.verdicts] == [("avg(C-Full) < avg(C)", "fails")]
+    assert [row.label for row in results.rows] == ["C-Full", "C"], "in the order of the file"
+    assert "The benchmark has arms without a finished run: F." in results.warnings

@@ -4,6 +4,7 @@ Covers these typical mistakes of METHODS 2.8: 1 and 4 (when and how difference v
 holds), 9 (frozen statistics) and 10 (choosing the epoch on the test patterns).
 """
 
+import itertools
 import json
 import math
 import os
@@ -344,6 +345,6 @@ def test_the_learning_rate_warms_up_and_falls_to_zero(make_pipeline, tiny_benchm
         rates.append(optimizer.param_groups[1]["lr"])
     assert rates[0] == 0
     assert max(rates) == rates[10] <= 1e-2
-    assert all(one <= other for one, other in zip(rates[:10], rates[1:11], strict=True))
-    assert all(one >= other for one, other in zip(rates[10:], rates[11:], strict=False))
+    assert all(one <= other for one, other in itertools.pairwise(rates))
+    assert all(one >= other for one, other in itertools.pairwise(rates))
     assert rates[-1] < 1e-4

@@ -23,73 +23,104 @@ PREDICT = FROZEN + "    def predict(self, run, inputs):\n        "
 BROKEN = {
     "loss of every image": (
         LOSS + "return cross_entropy(run.head(run.vectors(inputs)), labels, reduction='none')",
-        "loss is one finite number", r"found float32\[8\]. Take the mean",
+        "loss is one finite number",
+        r"found float32\[8\]. Take the mean",
     ),
-    "loss as a number": (LOSS + "return plain(run, inputs, labels).item()", "loss is one finite number", "found a float"),
+    "loss as a number": (
+        LOSS + "return plain(run, inputs, labels).item()",
+        "loss is one finite number",
+        "found a float",
+    ),
     "loss not finite": (LOSS + "return plain(run, inputs, labels) * float('inf')", "loss is one finite number", "inf"),
     "loss raises": (LOSS + "return run.nothing", "loss is one finite number", "loss raised AttributeError"),
     "no gradient": (
-        LOSS + "return plain(run, inputs, labels).detach()", "its gradient reaches trunk and head", "no gradient",
+        LOSS + "return plain(run, inputs, labels).detach()",
+        "its gradient reaches trunk and head",
+        "no gradient",
     ),
     "no gradient in the trunk": (
         LOSS + "return cross_entropy(run.head(run.vectors(inputs).detach()), labels)",
-        "its gradient reaches trunk and head", "reaches the trunk",
+        "its gradient reaches trunk and head",
+        "reaches the trunk",
     ),
     "inputs changed": (
-        LOSS + "return plain(run, inputs.add_(1), labels)", "inputs stay as they are", "loss changed its inputs",
+        LOSS + "return plain(run, inputs.add_(1), labels)",
+        "inputs stay as they are",
+        "loss changed its inputs",
     ),
     "labels changed": (
-        LOSS + "return plain(run, inputs, labels.zero_())", "inputs stay as they are", "loss changed its inputs or labels",
+        LOSS + "return plain(run, inputs, labels.zero_())",
+        "inputs stay as they are",
+        "loss changed its inputs or labels",
     ),
     "inputs changed at test time": (
-        PREDICT + "return run.head(run.vectors(inputs.mul_(2)))", "inputs stay as they are", "predict changed",
+        PREDICT + "return run.head(run.vectors(inputs.mul_(2)))",
+        "inputs stay as they are",
+        "predict changed",
     ),
     "global generator of torch": (
-        LOSS + "return plain(run, inputs + torch.randn_like(inputs), labels)", "all chance comes from run.draws",
+        LOSS + "return plain(run, inputs + torch.randn_like(inputs), labels)",
+        "all chance comes from run.draws",
         "generator=run.draws",
     ),
     "global generator of Python": (
-        LOSS + "return plain(run, inputs * random.random(), labels)", "all chance comes from run.draws", "equal draws",
+        LOSS + "return plain(run, inputs * random.random(), labels)",
+        "all chance comes from run.draws",
+        "equal draws",
     ),
     "wrong shape": (
-        PREDICT + "return run.head(run.vectors(inputs)).argmax(1)", "predict returns finite logits for every image",
+        PREDICT + "return run.head(run.vectors(inputs)).argmax(1)",
+        "predict returns finite logits for every image",
         r"logits \[8, 12\] .*found int64\[8\]",
     ),
     "answers not finite": (
-        PREDICT + "return run.head(run.vectors(inputs)) / 0", "predict returns finite logits for every image", "finite",
+        PREDICT + "return run.head(run.vectors(inputs)) / 0",
+        "predict returns finite logits for every image",
+        "finite",
     ),
     "answers by company": (
         PREDICT + "logits = run.head(run.vectors(inputs))\n        return logits - logits.mean(0)",
-        "an image's prediction is its own", "beside it",
+        "an image's prediction is its own",
+        "beside it",
     ),
     "memory at test time": (
         FROZEN + "    def loss(self, run, inputs, labels):\n        run.memory['seen'] = 1\n"
         "        return plain(run, inputs, labels)\n"
         "    def predict(self, run, inputs):\n        return run.head(run.vectors(inputs)) * run.memory['seen']",
-        "predict returns finite logits for every image", "KeyError",
+        "predict returns finite logits for every image",
+        "KeyError",
     ),
     "not picklable": (
         FROZEN + "    def __post_init__(self):\n        object.__setattr__(self, 'hook', lambda: 0)",
-        "it can be pickled", "pickling it raised",
+        "it can be pickled",
+        "pickling it raised",
     ),
     "not frozen": (
-        "@dataclass\nclass Mine(Method):\n    rate: float = 1.0\n", "it is a frozen value with JSON options", "frozen=True",
+        "@dataclass\nclass Mine(Method):\n    rate: float = 1.0\n",
+        "it is a frozen value with JSON options",
+        "frozen=True",
     ),
     "state of its own": (
-        "class Mine(Method):\n    def __init__(self):\n        self.table = None", "it is a frozen value with JSON options",
+        "class Mine(Method):\n    def __init__(self):\n        self.table = None",
+        "it is a frozen value with JSON options",
         "keeps table outside of options",
     ),
     "unknown option type": (
-        FROZEN + "    network: torch.nn.Module | None = None\n", "it is found, and built with its default options",
+        FROZEN + "    network: torch.nn.Module | None = None\n",
+        "it is found, and built with its default options",
         "an option's type cannot be read from YAML",
     ),
     "an option without a default": (
-        FROZEN + "    rate: float\n", "it is found, and built with its default options", "needs rate",
+        FROZEN + "    rate: float\n",
+        "it is found, and built with its default options",
+        "needs rate",
     ),
     "unknown needs": (
-        FROZEN + "    needs = frozenset({'depth maps'})\n", "it needs only what the trainer offers", "asks for depth maps",
+        FROZEN + "    needs = frozenset({'depth maps'})\n",
+        "it needs only what the trainer offers",
+        "asks for depth maps",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
