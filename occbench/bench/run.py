@@ -93,6 +93,12 @@ def run_cell(
                 "facts": cell.facts,
                 "test_set": test.fingerprint,
                 "test_images": len(test.images),
+                "classes": list(materials.split.classes),
+                "pair_occluders": {
+                    condition.parameters["occluder"]: condition.parameters["occluder_sha256"]
+                    for condition in materials.pair_conditions(cell.arm)
+                    if "occluder_sha256" in condition.parameters
+                },
                 "backbone_weights": pipeline.model.provenance,
                 "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu",
                 "versions": made_with() | {"torch": torch.__version__},

@@ -20,6 +20,7 @@ from occbench.data.encode import (
     decode,
     encode_jpeg,
     encode_png,
+    encode_png_fast,
     encode_png_stored,
     encoder_version,
 )
@@ -120,6 +121,12 @@ def test_threads_do_not_share_scratch_memory(encoding):
     expected = [encoding.encode(image) for image in images]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(encoding.encode, images)) == expected
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (17, 9), (64, 48)])
+def test_fast_png_is_lossless(height, width):
+    image = noise(height, width)
+    assert np.array_equal(decode(encode_png_fast(image)), image)
 
 
 @pytest.mark.parametrize("level", [1, 5, 9])
