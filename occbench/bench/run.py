@@ -21,7 +21,8 @@ from occbench.bench.records import Record, append_records
 from occbench.bench.score import TestSet, count_flips, score
 from occbench.bench.states import load_state, save_state
 from occbench.bench.summary import records_of
-from occbench.bench.train import Epoch, Prediction, train
+from occbench.bench.train import Epoch, train
+from occbench.bench.training_run import Prediction
 from occbench.core.canonical import fingerprint
 from occbench.core.files import write_json
 from occbench.core.interfaces import Method

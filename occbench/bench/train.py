@@ -14,20 +14,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
-from occbench.bench.images import ImageSet, batches, render_batch
+from occbench.bench.feed import Feeder
+from occbench.bench.images import batches
 from occbench.bench.materials import Materials
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.protocol import Arm, TrainRule
 from occbench.bench.states import load_state, save_state
+from occbench.bench.training_run import Training, generator
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import write_bytes
-from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.interfaces import Method
 from occbench.core.seeding import stream
 
-__all__ = ["Epoch", "Prediction", "generator", "train"]
+__all__ = ["Epoch", "train"]
 
 _SGD_MOMENTUM: Final = 0.9
 #: Steps between two looks at the loss: looking stops a GPU's queue.
@@ -57,69 +59,6 @@ class Epoch:
     def score(self) -> float:
         """What the epoch is chosen by."""
         return (self.clean + self.occluded) / 2
-
-
-def generator(seed: int, *names: str | int) -> Generator:
-    """Return a torch generator on the CPU started from a named stream."""
-    made = Generator()
-    made.manual_seed(stream(seed, "train", *names).integer(0, 2**31))
-    return made
-
-
-class Prediction(TrainingRun):
-    """The side of ``TrainingRun`` that a method needs to predict: the model alone."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        """Take the model's input side."""
-        self.epoch = 0
-        self.memory: dict[str, Any] = {}
-        self.draws = generator(0, "predict")
-        self._pipeline = pipeline
-
-    def vectors(self, inputs: Tensor) -> Tensor:
-        """Return deep feature vectors; see ``TrainingRun``."""
-        return self._pipeline.vectors(inputs)
-
-    def head(self, vectors: Tensor) -> Tensor:
-        """Return logits; see ``TrainingRun``."""
-        logits: Tensor = self._pipeline.model.head(vectors)
-        return logits
-
-    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield nothing: there are no pairs at test time."""
-        return iter(())
-
-
-class _Run(Prediction):
-    """The trainer's side of ``TrainingRun``."""
-
-    def __init__(self, pipeline: Pipeline, materials: Materials, arm: Arm, cache: ActivationCache, seed: int) -> None:
-        super().__init__(pipeline)
-        self.draws = generator(seed, "method", 0)
-        self._materials = materials
-        self._arm = arm
-        self._cache = cache
-
-    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        materials, pipeline = self._materials, self._pipeline
-        conditions = materials.pair_conditions(self._arm)
-        names = [condition.name for condition in conditions]
-
-        def inputs(number: int) -> Tensor:
-            one = slice(number, number + 1)
-            twins = [
-                render_batch(materials.pairs, one, condition, materials.pair_renderer, pipeline.device)
-                for condition in conditions
-            ]
-            return pipeline.inputs(torch.cat([materials.pairs.images[one].to(pipeline.device), *twins]))
-
-        for number in range(len(materials.pairs)):
-            if pipeline.prefix_hash:
-                key = ("pairs", pipeline.prefix_hash, materials.pairs.keys[number], *names)
-                made = self._cache.recall(key, partial(inputs, number))
-            else:
-                made = inputs(number)
-            yield made[:1].float(), made[1:].float()
 
 
 def train(  # noqa: PLR0913 - one call per cell; every argument is one of its parts
@@ -152,8 +91,8 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         DatasetError: a file of an earlier call is damaged or missing.
     """
     images = materials.training_images(arm)
-    feeder = _Feeder(pipeline, images, rule, cache, seed)
-    run = _Run(pipeline, materials, arm, cache, seed)
+    feeder = Feeder(pipeline, images, rule, cache, seed)
+    run = Training(pipeline, materials, arm, cache, seed)
     optimizer = _optimizer(pipeline, rule)
     schedule = _schedule(optimizer, rule, feeder.steps)
     last, best = folder / "last.safetensors", folder / "best.safetensors"
@@ -177,54 +116,6 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
     pipeline.model.eval()
 
 
-class _Feeder:
-    """The training batches of an epoch, augmented and normalised, on the device."""
-
-    def __init__(
-        self, pipeline: Pipeline, images: ImageSet, rule: TrainRule, cache: ActivationCache, seed: int
-    ) -> None:
-        self._pipeline = pipeline
-        self._images = images
-        self._rule = rule
-        self._seed = seed
-        self._views: list[Tensor] = []
-        self.steps = max(1, len(images) // rule.batch_size)
-        if rule.cached_views and pipeline.prefix_hash:
-            self._views = [self._view(number, cache) for number in range(rule.cached_views)]
-
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(len(self._images), generator=generator(self._seed, "order", epoch))
-        draws = generator(self._seed, "augment", epoch)
-        size = min(self._rule.batch_size, len(order))
-        for step in range(self.steps):
-            rows = order[step * size : (step + 1) * size]
-            yield self._inputs(rows, draws), self._images.labels[rows].to(self._pipeline.device)
-
-    def _inputs(self, rows: Tensor, draws: Generator) -> Tensor:
-        if not self._views:
-            return self._pipeline.inputs(self._images.images[rows], self._rule.augment, draws)
-        views = torch.randint(len(self._views), (len(rows),), generator=draws).tolist()
-        kept = [self._views[view][row] for view, row in zip(views, rows.tolist(), strict=True)]
-        return torch.stack(kept).to(self._pipeline.device).contiguous(memory_format=torch.channels_last)
-
-    def _view(self, number: int, cache: ActivationCache) -> Tensor:
-        """Return the prefix activations of one augmented view of every image; the same for all seeds and arms.
-
-        An image's view depends on its place in the set, so arms that add images behind the clean ones share those.
-        """
-        parts = []
-        for rows in batches(len(self._images), self._rule.batch_size):
-            names = "".join(self._images.keys[rows])
-            key = ("view", self._pipeline.prefix_hash, self._rule.augment, str(number), str(rows.start), names)
-            parts.append(cache.recall(key, lambda rows=rows: self._augmented(rows, number)))  # type: ignore[misc]
-        return torch.cat(parts)
-
-    def _augmented(self, rows: slice, number: int) -> Tensor:
-        draws = generator(0, "view", number, rows.start)
-        made = self._pipeline.inputs(self._images.images[rows], self._rule.augment, draws)
-        return made.to("cpu", torch.bfloat16)  # half the memory; training noise hides the rounding
-
-
 @contextmanager
 def _seeded(device: torch.device, seed: int, epoch: int) -> Iterator[None]:
     """Seed torch's global generators, which dropout and stochastic depth draw from, and put them back afterwards."""
@@ -236,12 +127,12 @@ def _seeded(device: torch.device, seed: int, epoch: int) -> Iterator[None]:
 def _one_epoch(
     pipeline: Pipeline,
     method: Method,
-    run: _Run,
-    feeder: _Feeder,
+    run: Training,
+    feeder: Feeder,
     optimizer: Optimizer,
     schedule: Any,  # noqa: ANN401
 ) -> float:
-    model, rule = pipeline.model, feeder._rule
+    model, rule = pipeline.model, feeder.rule
     model.eval()
     run.memory.clear()
     with torch.no_grad():  # in fp32 whatever the precision: differences of vectors would lose their last digits
@@ -293,7 +184,7 @@ def _schedule(optimizer: Optimizer, rule: TrainRule, steps: int) -> Any:  # noqa
 
 @torch.no_grad()
 def _validate(
-    pipeline: Pipeline, method: Method, run: _Run, materials: Materials, cache: ActivationCache
+    pipeline: Pipeline, method: Method, run: Training, materials: Materials, cache: ActivationCache
 ) -> tuple[float, float]:
     """Return the shares of clean and of occluded validation images that are classified rightly."""
     if not len(materials.validation):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from occbench.bench.images import ImageSet, load_images, render_batch
 from occbench.bench.pipeline import Pipeline
-from occbench.bench.train import Prediction, generator
+from occbench.bench.training_run import Prediction, generator
 from occbench.core.interfaces import Method, Occlusion, Source
 from occbench.core.plugins import find_plugin
 from occbench.core.prepare import Prepare

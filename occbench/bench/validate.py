@@ -9,7 +9,7 @@ from typing import Final
 import torch
 from pydantic.errors import PydanticSchemaGenerationError
 
-from occbench.bench.train import Prediction
+from occbench.bench.training_run import Prediction
 from occbench.bench.trial import Broken, Trial, attempt
 from occbench.core.canonical import canonical_json
 from occbench.core.errors import ConfigError, PluginError

@@ -19,7 +19,8 @@ from torch import nn
 
 import occbench.bench.train as module
 from occbench.bench.pipeline import ActivationCache
-from occbench.bench.train import generator, train
+from occbench.bench.train import train
+from occbench.bench.training_run import generator
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.interfaces import Method
 from occbench.methods.dfv import DeepFeatureAugmentation
@@ -263,7 +264,7 @@ def test_pairs_are_the_clean_image_and_its_twins_in_order_never_augmented(make_p
     for trainable in ("all", "layer4+fc"):
         pipeline, arm = make_pipeline(trainable), materials.benchmark.arms["C-Full"]
         pipeline.model.eval()
-        run = module._Run(pipeline, materials, arm, ActivationCache(), 0)
+        run = module.Training(pipeline, materials, arm, ActivationCache(), 0)
         for _ in range(2):  # the second time from the cache where there is one
             found = list(run.pairs())
             assert len(found) == len(materials.pairs)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from occbench.bench.pipeline import ActivationCache
-from occbench.bench.train import Prediction, generator, train
+from occbench.bench.train import train
+from occbench.bench.training_run import Prediction, generator
 from occbench.bench.validate import validate_method
 from occbench.core.canonical import canonical_json
 from occbench.core.errors import ConfigError

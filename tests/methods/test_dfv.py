@@ -9,7 +9,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from occbench.bench.pipeline import ActivationCache
-from occbench.bench.train import Prediction, train
+from occbench.bench.train import train
+from occbench.bench.training_run import Prediction
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import TrainingRun
 from occbench.methods.dfv import DeepFeatureAugmentation, difference_vectors

@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import cross_entropy
 
-from occbench.bench.train import Prediction
+from occbench.bench.training_run import Prediction
 from occbench.core.interfaces import Method
 from occbench.methods.fine_tune import FineTune
 
