@@ -51,6 +51,11 @@ class Materials:
         """A hash of which images are trained, validated, paired and tested on."""
         return fingerprint([self.origin, self.split.fingerprint, list(self.test.keys)])
 
+    def split_keys(self) -> dict[str, list[str]]:
+        """Return which images were used for what, by key, and the head's classes: the split as a run publishes it."""
+        sets = {"train": self.train, "validation": self.validation, "pairs": self.pairs, "test": self.test}
+        return {"classes": list(self.split.classes)} | {name: list(images.keys) for name, images in sets.items()}
+
     @property
     def test_conditions(self) -> tuple[Condition, ...]:
         """The test columns, ``clean`` first."""

@@ -84,6 +84,7 @@ def run_cell(
             on_block=lambda condition: told.on_block(cell, condition.name),
         )  # fmt: skip
         scored_s = max(time.perf_counter() - started - trained_s, 1e-9)
+        write_json(home / "split.json", materials.split_keys())
         compared, flips = _probe(pipeline, method, test)
         write_json(
             home / "manifest.json",

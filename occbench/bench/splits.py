@@ -8,15 +8,13 @@ training images are held out for validation [Cen et al., sections 4.1 and 4.3; M
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from occbench.bench.protocol import SplitRule
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Source
 from occbench.core.seeding import stream
 
-__all__ = ["Split", "draw_split", "split_json"]
+__all__ = ["Split", "draw_split"]
 
 #: Below this many training images a class may be left without one for validation.
 _ENOUGH_TO_HOLD_OUT = 5
@@ -94,24 +92,6 @@ def draw_split(
     return Split(
         tuple(train), tuple(validation), tuple(test), tuple(pairs), tuple(head), tuple(classes[row] for row in head)
     )
-
-
-def split_json(split: Split, source: Source, test_source: Source | None = None) -> dict[str, Any]:
-    """Return the split in JSON values, images by key, so that it can be read without the sources.
-
-    Args:
-        split: what was drawn.
-        source: the source it was drawn from.
-        test_source: the source of the test images, where that is another one.
-    """
-    return {
-        "fingerprint": split.fingerprint,
-        "classes": list(split.classes),
-        "train": [source.key(index) for index in split.train],
-        "validation": [source.key(index) for index in split.validation],
-        "test": [(test_source or source).key(index) for index in split.test],
-        "pairs": [source.key(index) for index in split.pairs],
-    }
 
 
 def _choose_classes(rule: SplitRule, classes: Sequence[str], seed: int) -> tuple[list[int], list[int]]:

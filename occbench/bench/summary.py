@@ -1,5 +1,6 @@
 """From a cell's outcomes to its records: the numbers of its table row, with intervals clustered by image."""
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from occbench.bench.metrics import macro_accuracy, nauc, worst_pattern
@@ -11,49 +12,62 @@ from occbench.core.types import CLEAN
 if TYPE_CHECKING:
     from occbench.bench.cell import Cell
 
-__all__ = ["records_of"]
+__all__ = ["Origin", "records_of", "summarise"]
 
 #: Parameters that say how much of the image a condition hides; without one there is no area under the curve.
 _HIDDEN_SHARES = {"achieved", "ratio", "loss"}
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose numbers they are: the fields of ``Record`` that all records of one scored model share."""
+
+    benchmark: str
+    method: str
+    arm: str
+    backbone: str
+    seed: int | None
+    run: str
+
+
 def records_of(cell: "Cell", top1: Outcomes, top5: Outcomes) -> list[Record]:
-    """Return the records of one cell: every condition group and condition, top-1 and top-5, and its summaries."""
+    """Return the records of one cell; see ``summarise``."""
+    names = (cell.benchmark.name, cell.arm.method.name, cell.arm_name, cell.backbone, cell.seed, cell.fingerprint)
+    return summarise(Origin(*names), top1, top5)
+
+
+def summarise(origin: Origin, top1: Outcomes, top5: Outcomes) -> list[Record]:
+    """Return every condition group and condition, top-1 and top-5, and the summaries of one scored model."""
     groups = [*top1.groups, AVERAGE]
     names = [condition.name for condition in top1.conditions]
     records = [
-        _record(cell, metric, group, clustered_interval(outcomes, group))
+        _record(origin, metric, group, clustered_interval(outcomes, group))
         for metric, outcomes in (("top1", top1), ("top5", top5))
         for group in groups
     ]
     records += [
-        _point(cell, "top1_condition", name, value, len(top1.labels))
+        _point(origin, "top1_condition", name, value, len(top1.labels))
         for name, value in zip(names, top1.accuracy, strict=True)
     ]
     worst, value = worst_pattern(top1)
-    records.append(_point(cell, "worst_pattern", worst, value, len(top1.labels)))
-    records.append(_point(cell, "macro", AVERAGE, macro_accuracy(top1), len(top1.labels)))
+    records.append(_point(origin, "worst_pattern", worst, value, len(top1.labels)))
+    records.append(_point(origin, "macro", AVERAGE, macro_accuracy(top1), len(top1.labels)))
     if all(_HIDDEN_SHARES & set(condition.parameters) for condition in top1.conditions if condition.name != CLEAN.name):
-        records.append(_point(cell, "nauc", AVERAGE, nauc(top1), len(top1.labels)))
+        records.append(_point(origin, "nauc", AVERAGE, nauc(top1), len(top1.labels)))
     return records
 
 
-def _record(cell: "Cell", metric: str, group: str, found: Interval) -> Record:
+def _record(origin: Origin, metric: str, group: str, found: Interval) -> Record:
     return Record(
-        benchmark=cell.benchmark.name,
-        method=cell.arm.method.name,
-        arm=cell.arm_name,
-        backbone=cell.backbone,
-        seed=cell.seed,
+        **asdict(origin),
         group=group,
         metric=metric,
         value=round(100 * found.value, 6),
         low=round(100 * found.low, 6),
         high=round(100 * found.high, 6),
         n=found.n_images,
-        run=cell.fingerprint,
     )
 
 
-def _point(cell: "Cell", metric: str, group: str, value: float, images: int) -> Record:
-    return _record(cell, metric, group, Interval(value, value, value, images, images))
+def _point(origin: Origin, metric: str, group: str, value: float, images: int) -> Record:
+    return _record(origin, metric, group, Interval(value, value, value, images, images))

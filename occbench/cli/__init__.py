@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from occbench.cli import benchmarks, datasets, occluders, training
+from occbench.cli import benchmarks, datasets, occluders, scoring, training
 
 __all__ = ["app", "main"]
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 datasets.register(app)
 training.register(app)
+scoring.register(app)
 benchmarks.register(app)
 app.add_typer(occluders.app, name="occluders")
 

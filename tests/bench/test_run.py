@@ -54,6 +54,15 @@ def test_a_finished_cell_says_what_it_is(finished, materials):
     assert all(record.low <= record.value <= record.high for record in groups.values())
 
 
+def test_a_finished_cell_publishes_its_split(finished, materials):
+    folder, _ = finished
+    split = json.loads((folder / cell_of(materials).fingerprint / "split.json").read_text())
+    used = [*split["train"], *split["validation"], *split["test"]]
+    assert len(set(used)) == len(used)
+    assert set(split["pairs"]) <= set(split["train"])
+    assert split["classes"] == list(materials.split.classes)
+
+
 def test_the_same_cell_again_is_a_no_op(finished, materials, bytes_of):
     folder, records = finished
     before = bytes_of(folder)

@@ -1,0 +1,108 @@
+"""`occbench score`: a ready model on a generated dataset, without training."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from occbench.bench.ready import Scores
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this file to the command line."""
+    app.command()(score)
+
+
+def score(
+    model: Annotated[str, typer.Option("--model", help="torchvision/NAME, timm/NAME, tiny or FILE.py:ClassName.")],
+    data: Annotated[Path, typer.Option("--data", help="A dataset made by `occbench generate`.")],
+    weights: Annotated[Path | None, typer.Option(help="A checkpoint (safetensors or .pth) of the model.")] = None,
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Take the model's published weights.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run directory, absent, empty or begun before; default runs/<fingerprint>."),
+    ] = None,
+    classes_map: Annotated[
+        Path | None,
+        typer.Option(help="CSV file, `class,index` a line: the head's row for each class of the dataset."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Images in a forward pass.")] = 64,
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Read the occluded images that a materialised dataset stores.")
+    ] = False,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            help="Score only as many cells as the occluded average needs for this half-width at 95 %, in percentage "
+            "points, e.g. 0.25; a later run without this option scores the others."
+        ),
+    ] = None,
+) -> None:
+    """Score a ready model on clean and occluded images. A repeated command does only what is missing."""
+    import torch
+
+    from occbench.bench.pipeline import Pipeline
+    from occbench.bench.ready import score_dataset
+    from occbench.bench.ready_model import ready_model
+    from occbench.data.manifest import read_manifest
+
+    manifest = read_manifest(data)
+    loaded = ready_model(model, manifest.classes, pretrained=pretrained, weights=weights, classes_map=classes_map)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    loaded.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with progress(manifest.images + manifest.rows) as advance:
+        found = score_dataset(
+            data,
+            Pipeline(loaded, device, "fp32"),
+            out,
+            batch_size=batch_size,
+            stored=stored,
+            half_width=None if precision is None else precision / 100,
+            on_progress=advance,
+        )
+    typer.secho(f"{model} on {data}: {manifest.images:,} images x {manifest.conditions} conditions", bold=True)
+    show_groups(found)
+    show_effort(found)
+
+
+def show_groups(found: "Scores") -> None:
+    """Print top-1 accuracy and its interval for the clean images, every condition group and the occluded average."""
+    rows = [record for record in found.records if record.metric == "top1"]
+    width = max(len(record.group) for record in rows)
+    typer.echo(f"  {'':<{width}}   top-1   95 % interval    images")
+    for record in rows:
+        interval = f"[{record.low:6.2f}, {record.high:6.2f}]"
+        typer.echo(f"  {record.group:<{width}}  {record.value:6.2f}  {interval}  {record.n:>7,}")
+
+
+def show_effort(found: "Scores") -> None:
+    """Print how much was scored, what the part says about the whole, and where it lies."""
+    if (estimate := found.estimate) is not None:
+        value, half_width = 100 * estimate.value, 100 * estimate.half_width
+        typer.secho(
+            f"avg of all {found.cells:,} cells, from {estimate.n_cells:,} of them "
+            f"({100 * estimate.n_cells / found.cells:.1f} %): {value:.2f} +- {half_width:.2f} "
+            f"[{value - half_width:.2f}, {value + half_width:.2f}] at 95 %",
+            fg="green",
+        )
+        typer.echo(
+            f"{found.cells - estimate.n_cells:,} cells were skipped: the same command without --precision scores them."
+        )
+    made = f"{found.classified:,} predictions made now" if found.classified else "nothing was left to do"
+    following = "" if found.estimate is not None else f" Next: occbench report {found.folder.parent} --out report"
+    typer.echo(f"{found.folder}: {made}.{following}")
+
+
+@contextmanager
+def progress(predictions: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told how many more predictions were made and draws a bar with the time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("Scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("Scoring", total=predictions)
+        yield lambda count: bar.advance(task, count)
