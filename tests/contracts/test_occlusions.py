@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from occbench.core.canonical import canonical_json
 from occbench.core.compose import composite, composite_batch
@@ -30,17 +29,8 @@ SEED = 11
 
 
 @pytest.fixture(scope="module")
-def bank(tmp_path_factory):
-    """A disc with a soft edge and a plain bar, as RGBA files."""
-    folder = tmp_path_factory.mktemp("bank")
-    rows, columns = np.mgrid[:60, :60] - 29.5
-    disc = np.empty((60, 60, 4), dtype=np.uint8)
-    disc[..., :3] = stream(0, "disc").integers(256, 60 * 60 * 3).reshape(60, 60, 3)
-    disc[..., 3] = np.clip((28 - np.hypot(rows, columns)) * 64, 0, 255)
-    bar = np.full((30, 50, 4), (250, 60, 10, 255), dtype=np.uint8)
-    for name, pixels in (("disc", disc), ("bar", bar)):
-        Image.fromarray(pixels).save(folder / f"{name}.png")
-    return str(folder)
+def bank(tiny_bank):
+    return str(tiny_bank)
 
 
 @pytest.fixture(params=INSTANCES)
