@@ -46,7 +46,8 @@ def scale_to_ratio(occluder: Occluder, ratio: float, height: int, width: int) ->
     """Scale ``occluder`` until it hides ``ratio`` of a ``height`` x ``width`` px image.
 
     The scale starts at sqrt(ratio * H * W / alpha mass) and is bisected within 10 % of it on the resampled, rounded
-    alpha until the ratio is met to 0.1 % of the image. The patch may be larger than the image: the caller decides.
+    alpha until the ratio is met to 0.1 % of the image, or until only a whole pixel of the box stands between too
+    little and too much. The patch may be larger than the image: the caller decides.
 
     Args:
         occluder: what to scale.
