@@ -69,6 +69,7 @@ class TrainRule(FrozenModel):
         warmup_epochs: linear warm-up from zero.
         clip_norm: greatest gradient norm; 0 does not clip.
         trainable: ``all``, ``head``, ``layer4+fc`` (last stage and head) or ``channels>=512``.
+        batch_norm: what BatchNorm layers that train normalise with: ``batch`` statistics, or their ``running`` ones, held.
         augment: ``flip_affine`` (Caltech-101 [Cen et al., section 4]), ``random_resized_crop`` (ILSVRC) or ``none``.
         precision: ``fp32``, or ``bf16`` mixed precision.
         cached_views: with a frozen prefix: augmented views of each image whose prefix activations are kept and drawn
@@ -85,6 +86,7 @@ class TrainRule(FrozenModel):
     warmup_epochs: Annotated[float, Field(ge=0)] = 0
     clip_norm: Annotated[float, Field(ge=0)] = 0
     trainable: str = "all"
+    batch_norm: Literal["batch", "running"] = "batch"
     augment: Literal["flip_affine", "random_resized_crop", "none"] = "flip_affine"
     precision: Literal["fp32", "bf16"] = "fp32"
     cached_views: Annotated[int, Field(ge=0)] = 0

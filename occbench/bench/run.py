@@ -161,6 +161,7 @@ def _untrained(cell: Cell, materials: Materials, device: torch.device) -> Pipeli
         head_rows=split.head_rows if benchmark.pretrained_head else None,
         seed=cell.seed,
     )
-    model.select_trainable(benchmark.train.trainable)
+    rule = benchmark.train
+    model.select_trainable(rule.trainable, running_statistics=rule.batch_norm == "running")
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Pipeline(model, device, benchmark.train.precision)

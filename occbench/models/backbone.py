@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from occbench.core.errors import ConfigError
 from occbench.models.architecture import Cut
 from occbench.models.head import last_linear
-from occbench.models.trainable import hold_frozen, is_frozen, trainable_trunk_parameters
+from occbench.models.trainable import hold_frozen, hold_statistics, is_frozen, trainable_trunk_parameters
 from occbench.models.trunk import Trunk
 
 __all__ = ["Backbone"]
@@ -35,6 +35,7 @@ class Backbone(nn.Module):
     def __init__(self, name: str, cut: Cut, provenance: Mapping[str, Any]) -> None:
         """Join the two halves of a cut network; every parameter trains until ``select_trainable`` says otherwise."""
         super().__init__()
+        self._running_statistics = False
         self.name = name
         self.trunk: Trunk = cut.trunk
         self.head = cut.head
@@ -86,7 +87,7 @@ class Backbone(nn.Module):
         vectors: Tensor = self.trunk.pool(feature_map)
         return vectors
 
-    def select_trainable(self, rule: str) -> None:
+    def select_trainable(self, rule: str, *, running_statistics: bool = False) -> None:
         """Let the parameters that ``rule`` names train and freeze the others; the head always trains.
 
         Frozen parts stay in evaluation mode under ``train()``, so their BatchNorm statistics do not change.
@@ -94,6 +95,8 @@ class Backbone(nn.Module):
         Args:
             rule: ``all``, ``head``, ``last-stage`` (or ``layer4+fc``), ``channels>=512``; see
                 ``trainable_trunk_parameters``.
+            running_statistics: BatchNorm layers that train normalise with their running statistics, as at test time,
+                which then stay as they are; only their scale and shift train.
 
         Raises:
             ConfigError: no such rule.
@@ -102,6 +105,7 @@ class Backbone(nn.Module):
         for name, parameter in self.trunk.named_parameters():
             parameter.requires_grad_(name in chosen)
         self.head.requires_grad_(True)
+        self._running_statistics = running_statistics
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
@@ -109,6 +113,8 @@ class Backbone(nn.Module):
         super().train(mode)
         if mode:
             hold_frozen(self)
+            if self._running_statistics:
+                hold_statistics(self)
         return self
 
     def parameter_groups(self, lr_trunk: float, lr_head: float) -> list[dict[str, Any]]:

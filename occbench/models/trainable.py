@@ -8,7 +8,7 @@ from torch import nn
 from occbench.core.errors import ConfigError
 from occbench.models.trunk import Trunk
 
-__all__ = ["RULES", "hold_frozen", "is_frozen", "trainable_trunk_parameters"]
+__all__ = ["RULES", "hold_frozen", "hold_statistics", "is_frozen", "trainable_trunk_parameters"]
 
 #: The rules, as a configuration writes them; the head trains under every one.
 RULES: Final = ("all", "head", "last-stage", "layer4+fc", "channels>=N")
@@ -58,3 +58,10 @@ def hold_frozen(module: nn.Module) -> None:
         return
     for child in module.children():
         hold_frozen(child)
+
+
+def hold_statistics(module: nn.Module) -> None:
+    """Put every BatchNorm layer into evaluation mode, whether its scale and shift train or not."""
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 - torch has no public base class of them
+            layer.eval()

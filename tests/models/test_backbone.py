@@ -71,6 +71,23 @@ def test_frozen_batchnorm_stays_in_evaluation_mode_however_train_is_called():
     assert all(module.training for module in backbone.modules())
 
 
+def test_running_statistics_are_used_and_held_where_batch_norm_still_trains():
+    model = load_backbone("tiny", 3)
+    model.select_trainable("all", running_statistics=True)
+    model.train()
+    before = {name: value.clone() for name, value in model.named_buffers() if "running" in name}
+    assert before
+    images = model.normalise(torch.randint(0, 255, (4, 3, 64, 64), dtype=torch.uint8))
+    alone, together = model.trunk(images[:1]), model.trunk(images)
+    torch.testing.assert_close(together[:1], alone)  # no statistics of the batch
+    model.trunk(images).sum().backward()
+    assert all(torch.equal(value, before[name]) for name, value in model.named_buffers() if name in before)
+    norms = [layer for layer in model.trunk.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert norms
+    assert all(layer.weight.requires_grad and layer.weight.grad is not None for layer in norms)
+    assert model.training  # dropout and the rest stay in training mode
+
+
 def test_frozen_dropout_is_off_and_the_heads_dropout_on():
     with torch.device("meta"):
         backbone = load_backbone("torchvision/vgg11", 2)
