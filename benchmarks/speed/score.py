@@ -146,7 +146,7 @@ class _Bench:
         """Score one condition into a block."""
         block_file(self.folder / "scores", condition).unlink(missing_ok=True)
         score(
-            lambda inputs: logits_of(self.pipeline, inputs),
+            lambda inputs, _: logits_of(self.pipeline, inputs),
             self.pipeline,
             replace(self.test, conditions=(condition,)),
             self.folder / "scores",

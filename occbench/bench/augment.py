@@ -4,13 +4,14 @@ One affine resampling (bilinear) does flip, rotation, shift, scale and crop at o
 GPU as it is simple on a CPU. Draws come from a generator on the CPU, so they do not depend on the device.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-__all__ = ["AUGMENTATIONS", "augment"]
+__all__ = ["AUGMENTATIONS", "Geometry", "augment", "draw_geometry"]
 
 AUGMENTATIONS: Final = ("flip_affine", "random_resized_crop", "none")
 
@@ -23,22 +24,52 @@ _CROP_AREA: Final = (0.08, 1.0)
 _CROP_ASPECT: Final = (3 / 4, 4 / 3)
 
 
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Where the pixels of every image of a batch are taken from.
+
+    Attributes:
+        matrix: float32[B, 2, 3], output to input coordinates in [-1, 1], as ``affine_grid`` takes them; None leaves the
+            images as they are.
+        padding: what lies outside of an image: ``zeros`` or ``border``.
+    """
+
+    matrix: Tensor | None = None
+    padding: str = "zeros"
+
+    def apply(self, batch: Tensor) -> Tensor:
+        """Return the moved float32[B, C, H, W]; images, or masks that must move with them."""
+        if self.matrix is None:
+            return batch
+        grid = affine_grid(self.matrix.to(batch.device), list(batch.shape), align_corners=False)
+        return grid_sample(batch, grid, mode="bilinear", padding_mode=self.padding, align_corners=False)
+
+
+def draw_geometry(count: int, kind: str, draws: Generator) -> Geometry:
+    """Draw the geometry of every image of a batch.
+
+    Args:
+        count: images.
+        kind: one of ``AUGMENTATIONS``.
+        draws: generator on the CPU.
+    """
+    if kind == "none":
+        return Geometry()
+    # what an affine map uncovers is black; a crop uncovers nothing, and its outermost pixels must not mix with black
+    if kind == "flip_affine":
+        return Geometry(_flip_affine(count, draws), "zeros")
+    return Geometry(_random_resized_crop(count, draws), "border")
+
+
 def augment(images: Tensor, kind: str, draws: Generator) -> Tensor:
-    """Return float32[B, 3, H, W] in 0..255, each image transformed by its own draw.
+    """Return float32[B, 3, H, W] in 0..255, each image transformed by its own draw; see ``draw_geometry``.
 
     Args:
         images: uint8[B, 3, H, W].
         kind: one of ``AUGMENTATIONS``.
         draws: generator on the CPU.
     """
-    batch = images.float()
-    if kind == "none":
-        return batch
-    # what an affine map uncovers is black; a crop uncovers nothing, and its outermost pixels must not mix with black
-    draw_matrix, padding = (_flip_affine, "zeros") if kind == "flip_affine" else (_random_resized_crop, "border")
-    matrix = draw_matrix(len(batch), draws).to(batch.device)
-    grid = affine_grid(matrix, list(batch.shape), align_corners=False)
-    return grid_sample(batch, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    return draw_geometry(len(images), kind, draws).apply(images.float())
 
 
 def _uniform(count: int, low: float, high: float, draws: Generator) -> Tensor:

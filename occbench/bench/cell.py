@@ -66,8 +66,14 @@ class Cell:
             "seed": self.seed,
             "test_occlusions": benchmark.test_recipe().pixels_fingerprint(),
             "images": self.images,
+            **self._twins(),
             **_own_files(self.arm.method.name, self.backbone),
         }
+
+    def _twins(self) -> dict[str, str]:
+        """Name the pixels of the twins trained on; nothing where there are none."""
+        family = self.arm.twin_family
+        return {} if family is None else {"twins": self.benchmark.recipe_of((family,)).pixels_fingerprint()}
 
     @property
     def warm_up(self) -> "Cell | None":

@@ -1,16 +1,37 @@
 """What a training step is fed: batches in the epoch's order, augmented, normalised, on the device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
+from occbench.bench.augment import Geometry, augment, draw_geometry
+from occbench.bench.batch import ImageBatch, silhouettes
 from occbench.bench.images import ImageSet, batches
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.protocol import TrainRule
 from occbench.bench.training_run import generator
+from occbench.core.errors import ConfigError
 
-__all__ = ["Feeder"]
+__all__ = ["Fed", "Feeder", "PixelChange"]
+
+#: A method's own augmentation: (batch, float32[B, 3, S, S] in 0..255, labels int64[B]) -> (images, targets).
+PixelChange = Callable[[ImageBatch, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Fed(NamedTuple):
+    """One training step's batch.
+
+    Attributes:
+        inputs: what the trainable stages take.
+        targets: int64[B] labels, or what a method's augmentation made of them.
+        batch: the images behind the inputs.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    batch: ImageBatch
 
 
 class Feeder:
@@ -19,36 +40,88 @@ class Feeder:
     Attributes:
         rule: how is trained.
         steps: batches in an epoch; a last one that would be smaller is left out.
+        on_step: told after every step which share of an epoch it was.
     """
 
     def __init__(
-        self, pipeline: Pipeline, images: ImageSet, rule: TrainRule, cache: ActivationCache, seed: int
+        self,
+        pipeline: Pipeline,
+        images: ImageSet,
+        rule: TrainRule,
+        cache: ActivationCache,
+        seed: int,
+        change: PixelChange | None = None,
     ) -> None:
-        """Take model side, images and rule; with ``cached_views``, compute what the frozen stages make of the views."""
+        """Take model side, images and rule; with ``cached_views``, compute what the frozen stages make of the views.
+
+        Raises:
+            ConfigError: ``cached_views`` with a method that changes pixels.
+        """
         self._pipeline = pipeline
         self._images = images
         self.rule = rule
         self._seed = seed
+        self._change = change
+        self.on_step: Callable[[float], None] = lambda _: None
         self._views: list[Tensor] = []
         self.steps = max(1, len(images) // rule.batch_size)
+        if rule.cached_views and change is not None:
+            raise ConfigError(
+                f"train.cached_views is {rule.cached_views}, and the method changes the pixels of every batch anew: "
+                "nothing can be kept. Set train.cached_views=0."
+            )
         if rule.cached_views and pipeline.prefix_hash:
             self._views = [self._view(number, cache) for number in range(rule.cached_views)]
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (inputs, labels int64[B]) of every step of an epoch, a function of seed and epoch alone."""
+    def batches(self, epoch: int) -> Iterator[Fed]:
+        """Yield every step of an epoch, a function of seed and epoch alone."""
         order = torch.randperm(len(self._images), generator=generator(self._seed, "order", epoch))
         draws = generator(self._seed, "augment", epoch)
         size = min(self.rule.batch_size, len(order))
         for step in range(self.steps):
             rows = order[step * size : (step + 1) * size]
-            yield self._inputs(rows, draws), self._images.labels[rows].to(self._pipeline.device)
+            yield self._fed(rows, draws)
+            self.on_step(1 / self.steps)
 
-    def _inputs(self, rows: Tensor, draws: Generator) -> Tensor:
-        if not self._views:
-            return self._pipeline.inputs(self._images.images[rows], self.rule.augment, draws)
+    def _fed(self, rows: Tensor, draws: Generator) -> Fed:
+        labels = self._images.labels[rows].to(self._pipeline.device)
+        if self._views:
+            return self._kept(rows, labels, draws)
+        geometry = draw_geometry(len(rows), self.rule.augment, draws)
+        clean = self._images.images[rows].to(self._pipeline.device)
+        names = self._names(rows) if self.rule.augment == "none" else None
+        if self._change is None:
+            pixels = clean if geometry.matrix is None else geometry.apply(clean.float())
+            batch = ImageBatch(pixels.float, self._silhouettes(rows, geometry), names)
+            return Fed(self._pipeline.inputs(pixels), labels, batch)
+        moved = geometry.apply(clean.float())
+        before = ImageBatch(lambda: moved, self._silhouettes(rows, geometry), names)
+        changed, targets = self._change(before, moved, labels)
+        after = ImageBatch(lambda: changed, before.masks, None)
+        return Fed(self._pipeline.inputs(changed), targets, after)
+
+    def _kept(self, rows: Tensor, labels: Tensor, draws: Generator) -> Fed:
+        """Return a batch of kept views; which one of each image is drawn."""
         views = torch.randint(len(self._views), (len(rows),), generator=draws).tolist()
-        kept = [self._views[view][row] for view, row in zip(views, rows.tolist(), strict=True)]
-        return torch.stack(kept).to(self._pipeline.device).contiguous(memory_format=torch.channels_last)
+        places = list(zip(views, rows.tolist(), strict=True))
+        kept = torch.stack([self._views[view][row] for view, row in places]).to(self._pipeline.device)
+        names = [f"{name}~view{view}" for name, view in zip(self._names(rows), views, strict=True)]
+        batch = ImageBatch(
+            lambda: torch.cat([self._view_geometry(*place).apply(self._pixels(place[1])) for place in places]),
+            lambda: torch.cat([self._silhouettes([row], self._view_geometry(view, row))() for view, row in places]),
+            names,
+        )
+        return Fed(kept.contiguous(memory_format=torch.channels_last), labels, batch)
+
+    def _names(self, rows: Tensor) -> list[str]:
+        keys = self._images.keys
+        return [keys[row] for row in rows.tolist()]
+
+    def _pixels(self, row: int) -> Tensor:
+        return self._images.images[row : row + 1].to(self._pipeline.device).float()
+
+    def _silhouettes(self, rows: Tensor | list[int], geometry: Geometry) -> Callable[[], Tensor]:
+        return lambda: silhouettes(self._images, [int(row) for row in rows], geometry, self._pipeline.device)
 
     def _view(self, number: int, cache: ActivationCache) -> Tensor:
         """Return the prefix activations of one augmented view of every image; the same for all seeds and arms.
@@ -63,6 +136,19 @@ class Feeder:
         return torch.cat(parts)
 
     def _augmented(self, rows: slice, number: int) -> Tensor:
-        draws = generator(0, "view", number, rows.start)
-        made = self._pipeline.inputs(self._images.images[rows], self.rule.augment, draws)
+        images = self._images.images[rows].to(self._pipeline.device)
+        made = self._pipeline.inputs(augment(images, self.rule.augment, self._view_draws(number, rows.start)))
         return made.to("cpu", torch.bfloat16)  # half the memory; training noise hides the rounding
+
+    def _view_geometry(self, number: int, row: int) -> Geometry:
+        """Return the geometry that one image has in a view: that of its row among those drawn with it."""
+        size = self.rule.batch_size
+        start = row - row % size
+        count = min(size, len(self._images) - start)
+        drawn = draw_geometry(count, self.rule.augment, self._view_draws(number, start))
+        if drawn.matrix is None:
+            return drawn
+        return Geometry(drawn.matrix[row - start : row - start + 1], drawn.padding)
+
+    def _view_draws(self, number: int, start: int) -> Generator:
+        return generator(0, "view", number, start)

@@ -1,6 +1,7 @@
 """Everything a benchmark trains and tests on, loaded once and shared by its cells."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -9,12 +10,13 @@ import torch
 from occbench.bench.images import ImageSet, load_images
 from occbench.bench.protocol import Arm, Benchmark
 from occbench.bench.splits import Split, draw_split
+from occbench.bench.twins import occluded_twins
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Source
+from occbench.core.interfaces import Occlusion, Source
 from occbench.core.seeding import stream
 from occbench.core.types import CLEAN, Condition, Example
-from occbench.data.config import build_plugin
+from occbench.data.config import PluginSpec, build_plugin
 from occbench.data.render import Renderer
 
 __all__ = ["Materials", "load_materials"]
@@ -45,6 +47,7 @@ class Materials:
     renderer: Renderer
     pair_renderer: Renderer
     origin: str
+    _twin_sets: dict[str, ImageSet] = field(default_factory=dict, repr=False)
 
     @property
     def fingerprint(self) -> str:
@@ -76,13 +79,19 @@ class Materials:
         return tuple(item for item in self.pair_renderer.conditions if not wanted or item.group in wanted)
 
     def training_images(self, arm: Arm) -> ImageSet:
-        """Return an arm's training images: the clean ones, and for ``add_occluded`` the occluded twins of the pairs.
+        """Return an arm's training images: the clean ones, and the occluded ones that the arm adds to them.
 
         Raises:
-            ConfigError: ``add_occluded`` where the pairs are of classes that the head does not have.
+            ConfigError: ``add_occluded`` where the pairs are of classes that the head does not have; twins of a family
+                that can occlude no image.
         """
-        if not arm.add_occluded:
-            return self.train
+        added = [self._occluded_pairs(arm)] if arm.add_occluded else []
+        if (family := arm.twin_family) is not None:
+            added.append(self._twins(family))
+        return _joined([self.train, *added]) if added else self.train
+
+    def _occluded_pairs(self, arm: Arm) -> ImageSet:
+        """Return the pairs' images under each of their conditions (arms F of Cen et al.)."""
         if (self.pairs.labels < 0).any():
             raise ConfigError(
                 "add_occluded trains on the occluded images of the pairs, and the exclusive protocol keeps their "
@@ -91,16 +100,20 @@ class Materials:
         conditions = self.pair_conditions(arm)
         twins = [self._twin(example, condition) for example in self.pairs.examples for condition in conditions]
         pixels = torch.from_numpy(np.stack([twin.image for twin in twins])).permute(0, 3, 1, 2)
-        return ImageSet(
-            torch.cat([self.train.images, pixels]).contiguous(memory_format=torch.channels_last),
-            torch.cat([self.train.labels, self.pairs.labels.repeat_interleave(len(conditions))]),
-            (*self.train.examples, *twins),
-        )
+        return ImageSet(pixels, self.pairs.labels.repeat_interleave(len(conditions)), tuple(twins))
 
     def _twin(self, example: Example, condition: Condition) -> Example:
         image, _ = self.pair_renderer.render(example, condition)
         # a key of its own, because activations are kept under keys
-        return Example(f"{example.key}-{condition.name}", image, example.labels)
+        return Example(f"{example.key}-{condition.name}", image, example.labels, example.object_mask, example.parts)
+
+    def _twins(self, family: PluginSpec) -> ImageSet:
+        """Return the twins of all training images, made once for all cells."""
+        name = family.model_dump_json()
+        if name not in self._twin_sets:
+            player = build_plugin(family.name, "occlusions", Occlusion, family.options)
+            self._twin_sets[name] = occluded_twins(self.train, player, self.benchmark.split_seed)
+        return self._twin_sets[name]
 
     @cached_property
     def occluded_validation(self) -> ImageSet:
@@ -114,6 +127,12 @@ class Materials:
             pixels.append(image)
             examples.append(Example(example.key, image, example.labels))
         return ImageSet(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), self.validation.labels, tuple(examples))
+
+
+def _joined(sets: Sequence[ImageSet]) -> ImageSet:
+    images = torch.cat([one.images for one in sets]).contiguous(memory_format=torch.channels_last)
+    examples = tuple(example for one in sets for example in one.examples)
+    return ImageSet(images, torch.cat([one.labels for one in sets]), examples)
 
 
 def load_materials(benchmark: Benchmark, source: Source, test_images: int | None = None) -> Materials:

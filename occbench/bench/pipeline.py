@@ -9,9 +9,8 @@ from collections.abc import Callable
 from functools import cached_property
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from occbench.bench.augment import augment
 from occbench.models.backbone import Backbone
 
 __all__ = ["ActivationCache", "Pipeline"]
@@ -24,6 +23,10 @@ class ActivationCache:
         """Start empty; what exceeds the budget is computed again each time it is asked for."""
         self._budget_bytes = budget_bytes
         self._kept: dict[tuple[str, ...], Tensor] = {}
+
+    def find(self, key: tuple[str, ...]) -> Tensor | None:
+        """Return what was kept under ``key``, or None."""
+        return self._kept.get(key)
 
     def recall(self, key: tuple[str, ...], compute: Callable[[], Tensor]) -> Tensor:
         """Return what was kept under ``key``, or compute it and keep it if it fits."""
@@ -63,18 +66,14 @@ class Pipeline:
         """Return the context of the chosen precision."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
 
-    def inputs(self, images: Tensor, kind: str = "none", draws: Generator | None = None) -> Tensor:
+    def inputs(self, images: Tensor) -> Tensor:
         """Return the input of the trainable stages, without gradients.
 
         Args:
-            images: uint8[B, 3, S, S].
-            kind: augmentation.
-            draws: generator of the augmentation; not needed for ``none``.
+            images: uint8 or float32 [B, 3, S, S] in 0..255.
         """
-        batch = images.to(self.device)
-        pixels = batch if kind == "none" or draws is None else augment(batch, kind, draws)
         with torch.no_grad(), self.autocast():
-            normal = self.model.normalise(pixels).contiguous(memory_format=torch.channels_last)
+            normal = self.model.normalise(images.to(self.device)).contiguous(memory_format=torch.channels_last)
             return self._prefix(normal)
 
     def vectors(self, inputs: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ __all__ = ["Arm", "Benchmark", "SplitRule", "TrainRule", "benchmark_names", "loa
 _FOLDERS: Final = (Path(__file__).parents[1] / "_benchmarks", Path(__file__).parents[2] / "benchmarks")
 
 Count = Annotated[int, Field(ge=1)]
+CountOrAll = Count | Literal["all"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -29,8 +30,8 @@ class SplitRule(FrozenModel):
             the class has, and needs a ``test_source``.
         test_per_class: test images of a class, at most, drawn from the rest.
         validation_share: share of the training images held out to choose the epoch; 0 keeps the last epoch.
-        pair_classes: classes whose images are paired with their occluded twins.
-        pair_per_class: clean images paired, of each such class.
+        pair_classes: classes whose images are paired with their occluded twins; ``all`` takes every class of the head.
+        pair_per_class: clean images paired, of each such class; ``all`` takes every training image.
         protocol: ``inclusive`` draws the pairs from the training images; ``exclusive`` keeps the last ``pair_classes``
             classes for the pairs alone, and neither trains nor tests on them.
         head_classes: classes to train and test on, drawn by seed (900 of ILSVRC's 1000); ``exclusive`` then draws its
@@ -39,17 +40,19 @@ class SplitRule(FrozenModel):
             both from one source.
     """
 
-    train_per_class: Count | Literal["all"]
+    train_per_class: CountOrAll
     test_per_class: Count = 50
     validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    pair_classes: Count = 10
-    pair_per_class: Count = 5
+    pair_classes: CountOrAll = 10
+    pair_per_class: CountOrAll = 5
     protocol: Literal["inclusive", "exclusive"] = "inclusive"
     head_classes: Count | None = None
     test_source: PluginSpec | None = None
 
     @model_validator(mode="after")
     def _something_is_left_to_test(self) -> "SplitRule":
+        if self.pair_classes == "all" and self.protocol == "exclusive":
+            raise ValueError("pair_classes: all leaves an exclusive split no class to train on: give a number")
         if self.train_per_class == "all" and self.test_source is None:
             raise ValueError("train_per_class: all leaves nothing to test on: give a number, or a test_source")
         return self
@@ -69,7 +72,7 @@ class TrainRule(FrozenModel):
         warmup_epochs: linear warm-up from zero.
         clip_norm: greatest gradient norm; 0 does not clip.
         trainable: ``all``, ``head``, ``layer4+fc`` (last stage and head) or ``channels>=512``.
-        batch_norm: what BatchNorm layers that train normalise with: ``batch`` statistics, or their ``running`` ones, held.
+        batch_norm: what BatchNorm layers that train normalise with: the ``batch``, or the ``running`` statistics, held.
         augment: ``flip_affine`` (Caltech-101 [Cen et al., section 4]), ``random_resized_crop`` (ILSVRC) or ``none``.
         precision: ``fp32``, or ``bf16`` mixed precision.
         cached_views: with a frozen prefix: augmented views of each image whose prefix activations are kept and drawn
@@ -99,11 +102,20 @@ class Arm(FrozenModel):
         method: a method's name and options.
         add_occluded: the occluded twins of the pairs are added to the training images, with their labels (arms F).
         pair_groups: condition groups that the pairs are made of; empty takes all (``Full``), ``[10c]`` is ``10C``.
+        twins: family that every training image's occluded twin is made with, trained on beside it with the same label
+            [Mallick et al., section 3]; None takes the method's own (``Method.twins``), which may be none.
     """
 
     method: PluginSpec
     add_occluded: bool = False
     pair_groups: tuple[str, ...] = ()
+    twins: PluginSpec | None = None
+
+    @property
+    def twin_family(self) -> PluginSpec | None:
+        """The family that occluded twins of all training images are made with, or None."""
+        family = self.build().twins
+        return self.twins or (PluginSpec(name=family) if family else None)
 
     def build(self) -> Method:
         """Build the method with its options."""
@@ -168,13 +180,14 @@ class Benchmark(FrozenModel):
 
     def test_recipe(self) -> Recipe:
         """The recipe of the test columns."""
-        return self._recipe(self.occlusions)
+        return self.recipe_of(self.occlusions)
 
     def pair_recipe(self) -> Recipe:
         """The recipe of the pairs."""
-        return self._recipe(self.pair_occlusions or self.occlusions)
+        return self.recipe_of(self.pair_occlusions or self.occlusions)
 
-    def _recipe(self, occlusions: tuple[PluginSpec, ...]) -> Recipe:
+    def recipe_of(self, occlusions: tuple[PluginSpec, ...]) -> Recipe:
+        """The recipe of the benchmark's images under other families."""
         return Recipe(
             name=self.name, source=self.source, prepare=self.prepare, occlusions=occlusions, seed=self.split_seed
         )

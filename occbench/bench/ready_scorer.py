@@ -1,20 +1,23 @@
 """Scoring a matrix of images x conditions wholly, or as much of it as a promised precision needs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from occbench.bench.classify import Pixels, classify, logits_of
+from occbench.bench.augment import Geometry
+from occbench.bench.batch import ImageBatch, silhouettes
+from occbench.bench.classify import Answer, Pixels, classify, logits_of
 from occbench.bench.outcomes import Outcomes
 from occbench.bench.partial import PartialMatrix, cell_files
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.precision import CellDesign, Estimate, score_until
 from occbench.bench.predictions import read_outcomes
-from occbench.bench.score import TestSet, score
+from occbench.bench.score import Predict, TestSet, image_name, score
 from occbench.core.types import CLEAN
 
 __all__ = ["MatrixScorer", "ScoredPart"]
@@ -46,6 +49,8 @@ class MatrixScorer:
         folder: of blocks and cells.
         batch_size: images in a forward pass.
         on_progress: told how many more predictions were made.
+        predict: how a batch is classified; the bare model by default.
+        cache: activations of frozen stages, shared between models that have the same ones.
     """
 
     pipeline: Pipeline
@@ -55,6 +60,8 @@ class MatrixScorer:
     folder: Path
     batch_size: int
     on_progress: Callable[[int], None]
+    predict: Predict | None = None
+    cache: ActivationCache = field(default_factory=lambda: ActivationCache(0))
 
     def score_all(self) -> int:
         """Write the block of every condition; return how many images were classified now."""
@@ -111,14 +118,32 @@ class MatrixScorer:
 
     def _score(self, test: TestSet) -> int:
         return score(
-            lambda inputs: logits_of(self.pipeline, inputs), self.pipeline, test, self.folder, cache=ActivationCache(0),
-            batch_size=self.batch_size, on_block=lambda _: self.on_progress(len(test.images)),
+            self.predict or (lambda inputs, _: logits_of(self.pipeline, inputs)), self.pipeline, test, self.folder,
+            cache=self.cache, batch_size=self.batch_size, on_images=self.on_progress,
         )  # fmt: skip
 
     def _matrix(self) -> PartialMatrix:
         return PartialMatrix(self.folder, self.test.images.labels, self.test.conditions[1:])
 
     def _classify(self, matrix: PartialMatrix, images: Indices, columns: Indices) -> None:
-        cells = images, columns
-        matrix.record(images, columns, classify(self.pipeline, self.pixels, matrix.labels, cells, self.batch_size))
+        answer = None if self.predict is None else self._answer(self.predict)
+        found = classify(
+            self.pipeline, self.pixels, matrix.labels, (images, columns), batch_size=self.batch_size, answer=answer
+        )
+        matrix.record(images, columns, found)
         self.on_progress(len(images))
+
+    def _answer(self, predict: Predict) -> Answer:
+        """Return ``predict`` for mixed batches, with the images behind the inputs as ``bench.score`` shows them."""
+        shown, conditions, device = self.test.images, self.test.conditions[1:], self.pipeline.device
+
+        def answer(inputs: Tensor, pixels: Tensor, images: Indices, columns: Indices) -> Tensor:
+            cells = zip(images.tolist(), columns.tolist(), strict=True)
+            batch = ImageBatch(
+                lambda: pixels.to(device).float(),
+                lambda: silhouettes(shown, images.tolist(), Geometry(), device),
+                [image_name(shown.keys[image], conditions[column]) for image, column in cells],
+            )
+            return predict(inputs, batch)
+
+        return answer

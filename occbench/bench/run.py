@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from occbench.bench.score import TestSet, count_flips, score
 from occbench.bench.states import load_state, save_state
 from occbench.bench.summary import records_of
 from occbench.bench.train import Epoch, train
-from occbench.bench.training_run import Prediction
+from occbench.bench.training_run import Prediction, extend
 from occbench.core.canonical import fingerprint
 from occbench.core.files import write_json
 from occbench.core.interfaces import Method
@@ -78,9 +79,9 @@ def run_cell(
     if not (home / "manifest.json").is_file():
         pipeline, method = trained(cell, materials, folder, cache, told, device), cell.arm.build()
         trained_s = time.perf_counter() - started
-        run = Prediction(pipeline)
+        run = Prediction(pipeline, cache)
         classified = score(
-            lambda inputs: method.predict(run, inputs), pipeline, test, scores, cache=cache,
+            partial(run.ask, method), pipeline, test, scores, cache=cache,
             on_block=lambda condition: told.on_block(cell, condition.name),
         )  # fmt: skip
         scored_s = max(time.perf_counter() - started - trained_s, 1e-9)
@@ -121,7 +122,7 @@ def _probe(pipeline: Pipeline, method: Method, test: TestSet) -> tuple[int, int]
         return 0, 0
     run, exact = Prediction(pipeline), Pipeline(pipeline.model, pipeline.device, "fp32")
     count = _PROBED[pipeline.device.type]
-    return count_flips(lambda inputs: method.predict(run, inputs), pipeline, exact, test, count)
+    return count_flips(partial(run.ask, method), pipeline, exact, test, count)
 
 
 def trained(
@@ -134,7 +135,7 @@ def trained(
         return pipeline
     if cell.warm_up is not None:
         start = trained(cell.warm_up, materials, folder, cache, told, device)
-        pipeline.model.load_state_dict(start.model.state_dict())
+        pipeline.model.start_from(start.model)
     train(
         pipeline,
         cell.arm.build(),
@@ -163,5 +164,7 @@ def _untrained(cell: Cell, materials: Materials, device: torch.device) -> Pipeli
     )
     rule = benchmark.train
     model.select_trainable(rule.trainable, running_statistics=rule.batch_norm == "running")
+    pipeline = Pipeline(model, device, rule.precision)
+    extend(pipeline, cell.arm.build(), cell.seed)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Pipeline(model, device, benchmark.train.precision)
+    return pipeline

@@ -7,14 +7,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from occbench.bench.augment import Geometry
+from occbench.bench.batch import ImageBatch, silhouettes
 from occbench.bench.images import ImageSet, batches, render_batch
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.predictions import answers, block_file, write_block
 from occbench.core.types import Condition
 from occbench.data.render import Renderer
 
-__all__ = ["TestSet", "count_flips", "score"]
+__all__ = ["Predict", "TestSet", "count_flips", "image_name", "missing_conditions", "score"]
 
+#: (inputs of the trainable stages, the images behind them) -> logits float[B, C].
+Predict = Callable[[Tensor, ImageBatch], Tensor]
 
 #: Images of one condition in a batch of ``count_flips``.
 _PROBE_BATCH = 50
@@ -41,7 +45,7 @@ class TestSet:
 
 @torch.inference_mode()
 def score(  # noqa: PLR0913 - one call per cell; every argument is one of its parts
-    predict: Callable[[Tensor], Tensor],
+    predict: Predict,
     pipeline: Pipeline,
     test: TestSet,
     folder: Path,
@@ -49,17 +53,19 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
     cache: ActivationCache,
     batch_size: int = 64,
     on_block: Callable[[Condition], None] = lambda _: None,
+    on_images: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Score every condition that has no block yet.
 
     Args:
-        predict: inputs as ``Pipeline.inputs`` makes them -> logits float[B, C].
+        predict: inputs as ``Pipeline.inputs`` makes them, and the images behind them -> logits float[B, C].
         pipeline: the model's input side.
         test: what is scored.
         folder: for the blocks.
         cache: activations of frozen stages, shared between models that have the same ones.
         batch_size: images in a forward pass; the last batch of a condition is filled up to keep shapes static.
         on_block: called after every condition.
+        on_images: told after every batch how many images it classified.
 
     Returns:
         The number of images that were classified now.
@@ -73,8 +79,9 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         for rows in batches(len(test.images), batch_size):
             inputs = _inputs(pipeline, test, condition, rows, batch_size, cache)
             with pipeline.autocast():
-                logits = predict(inputs)[: rows.stop - rows.start]
+                logits = predict(inputs, _batch(pipeline, test, condition, rows, batch_size))[: rows.stop - rows.start]
             found.append(answers(logits, device_labels[rows]))
+            on_images(len(logits))
         write_block(
             block_file(folder, condition), condition, labels, [torch.cat(part) for part in zip(*found, strict=True)]
         )
@@ -84,9 +91,7 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
 
 
 @torch.inference_mode()
-def count_flips(
-    predict: Callable[[Tensor], Tensor], pipeline: Pipeline, exact: Pipeline, test: TestSet, count: int
-) -> tuple[int, int]:
+def count_flips(predict: Predict, pipeline: Pipeline, exact: Pipeline, test: TestSet, count: int) -> tuple[int, int]:
     """Compare answers of a reduced precision with fp32, on images spread over the conditions.
 
     Args:
@@ -106,14 +111,20 @@ def count_flips(
     for number, condition in enumerate(test.conditions[::step][:batches_wanted]):
         start = (number * batch_size) % max(1, len(test.images) - batch_size + 1)
         rows = slice(start, min(start + batch_size, len(test.images)))
-        batch = render_batch(test.images, rows, condition, test.renderer, pipeline.device)
+        pixels = render_batch(test.images, rows, condition, test.renderer, pipeline.device)
+        batch = _batch(pipeline, test, condition, rows, len(pixels))
         found = []
         for one in (pipeline, exact):
             with one.autocast():
-                found.append(predict(one.inputs(batch)).argmax(1))
-        compared += len(batch)
+                found.append(predict(one.inputs(pixels), batch).argmax(1))
+        compared += len(pixels)
         flips += int((found[0] != found[1]).sum())
     return compared, flips
+
+
+def image_name(key: str, condition: Condition) -> str:
+    """Return the name of a test image under a condition, as ``core.interfaces.Batch`` has it."""
+    return f"{key}~test-{condition.name}"
 
 
 def missing_conditions(conditions: Sequence[Condition], folder: Path) -> list[Condition]:
@@ -121,14 +132,32 @@ def missing_conditions(conditions: Sequence[Condition], folder: Path) -> list[Co
     return [condition for condition in conditions if not block_file(folder, condition).is_file()]
 
 
+def _filled(pipeline: Pipeline, test: TestSet, condition: Condition, rows: slice, batch_size: int) -> Tensor:
+    """Return uint8[B, 3, S, S]: the images of ``rows``, a last batch filled up by its last image."""
+    pixels = render_batch(test.images, rows, condition, test.renderer, pipeline.device)
+    if (short := _missing_rows(test, rows, batch_size)) > 0:
+        pixels = torch.cat([pixels, pixels[-1:].expand(short, -1, -1, -1)])
+    return pixels
+
+
+def _missing_rows(test: TestSet, rows: slice, batch_size: int) -> int:
+    return batch_size - (rows.stop - rows.start) if len(test.images) > batch_size else 0
+
+
+def _batch(pipeline: Pipeline, test: TestSet, condition: Condition, rows: slice, batch_size: int) -> ImageBatch:
+    order = [*range(rows.start, rows.stop), *[rows.stop - 1] * _missing_rows(test, rows, batch_size)]
+    return ImageBatch(
+        lambda: _filled(pipeline, test, condition, rows, batch_size).float(),
+        lambda: silhouettes(test.images, order, Geometry(), pipeline.device),
+        [image_name(test.images.keys[row], condition) for row in order],
+    )
+
+
 def _inputs(
     pipeline: Pipeline, test: TestSet, condition: Condition, rows: slice, batch_size: int, cache: ActivationCache
 ) -> Tensor:
     def make() -> Tensor:
-        batch = render_batch(test.images, rows, condition, test.renderer, pipeline.device)
-        if (short := batch_size - len(batch)) > 0 and len(test.images) > batch_size:
-            batch = torch.cat([batch, batch[-1:].expand(short, -1, -1, -1)])
-        return pipeline.inputs(batch)
+        return pipeline.inputs(_filled(pipeline, test, condition, rows, batch_size))
 
     if not pipeline.prefix_hash:
         return make()

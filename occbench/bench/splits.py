@@ -97,9 +97,10 @@ def draw_split(
 def _choose_classes(rule: SplitRule, classes: Sequence[str], seed: int) -> tuple[list[int], list[int]]:
     """Return the labels of the head's classes and of those that are paired, both in label order."""
     exclusive = rule.protocol == "exclusive"
-    apart = rule.pair_classes if exclusive else 0
+    apart = rule.pair_classes if exclusive and rule.pair_classes != "all" else 0
     size = len(classes) - apart if rule.head_classes is None else rule.head_classes
-    if size < 1 or size + apart > len(classes) or (not exclusive and rule.pair_classes > size):
+    wanted = size if rule.pair_classes == "all" else rule.pair_classes
+    if size < 1 or size + apart > len(classes) or (not exclusive and wanted > size):
         head = "" if rule.head_classes is None else f" and head_classes {rule.head_classes}"
         raise ConfigError(
             f"the {rule.protocol} split asks for pair_classes {rule.pair_classes}{head}, the source has {len(classes)} "
@@ -109,7 +110,7 @@ def _choose_classes(rule: SplitRule, classes: Sequence[str], seed: int) -> tuple
     head_rows = rows[:size] if rule.head_classes is None else _drawn(rows, size, seed, "head-classes")
     # without head_classes as many classes stay apart as are paired: the last ones
     candidates = sorted(set(rows) - set(head_rows)) if exclusive else head_rows
-    return head_rows, _drawn(candidates, rule.pair_classes, seed, "pair-classes")
+    return head_rows, _drawn(candidates, wanted, seed, "pair-classes")
 
 
 def _drawn(candidates: Sequence[int], count: int, seed: int, purpose: str) -> list[int]:
@@ -152,6 +153,8 @@ def _held_out(share: float, count: int) -> int:
 
 
 def _paired_images(rule: SplitRule, name: str, offered: list[int]) -> list[int]:
+    if rule.pair_per_class == "all":
+        return offered
     if len(offered) < rule.pair_per_class:
         kind = "training images" if rule.protocol == "inclusive" else "images"
         raise ConfigError(

@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
-from occbench.bench.feed import Feeder
-from occbench.bench.images import batches
+from occbench.bench.augment import Geometry
+from occbench.bench.batch import ImageBatch, silhouettes
+from occbench.bench.feed import Feeder, PixelChange
+from occbench.bench.images import ImageSet, batches
 from occbench.bench.materials import Materials
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.protocol import Arm, TrainRule
@@ -72,6 +74,7 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
     folder: Path,
     cache: ActivationCache,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
+    on_step: Callable[[float], None] = lambda _: None,
 ) -> None:
     """Train a model and leave the chosen epoch's weights in it; what is finished of an earlier call is kept.
 
@@ -85,14 +88,16 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         folder: for ``curves.csv`` and the state of the last and the best epoch.
         cache: activations shared with other cells.
         on_epoch: called after every epoch.
+        on_step: told after every step which share of an epoch it was.
 
     Raises:
         ConfigError: the loss is not finite.
         DatasetError: a file of an earlier call is damaged or missing.
     """
     images = materials.training_images(arm)
-    feeder = Feeder(pipeline, images, rule, cache, seed)
     run = Training(pipeline, materials, arm, cache, seed)
+    feeder = Feeder(pipeline, images, rule, cache, seed, _pixel_change(method, run))
+    feeder.on_step = on_step
     optimizer = _optimizer(pipeline, rule)
     schedule = _schedule(optimizer, rule, feeder.steps)
     last, best = folder / "last.safetensors", folder / "best.safetensors"
@@ -114,6 +119,18 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
     if load_state(best, pipeline.model) is None:
         raise DatasetError(f"{best} is missing, though training is finished: delete {folder} and run again.")
     pipeline.model.eval()
+
+
+def _pixel_change(method: Method, run: Training) -> PixelChange | None:
+    """Return the method's own augmentation, or None where it has none and pixels need not be held."""
+    if type(method).augment is Method.augment:
+        return None
+
+    def change(batch: ImageBatch, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        run.batch = batch
+        return method.augment(run, images, labels)
+
+    return change
 
 
 @contextmanager
@@ -139,10 +156,11 @@ def _one_epoch(
         method.on_epoch_start(run)
     model.train()
     total = torch.zeros((), device=pipeline.device)
-    for step, (inputs, labels) in enumerate(feeder.batches(run.epoch)):
+    for step, fed in enumerate(feeder.batches(run.epoch)):
         schedule.step_update(run.epoch * feeder.steps + step)
+        run.batch = fed.batch
         with pipeline.autocast():
-            loss = method.loss(run, inputs.float() if not pipeline.bf16 else inputs, labels)
+            loss = method.loss(run, fed.inputs.float() if not pipeline.bf16 else fed.inputs, fed.targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if rule.clip_norm:
@@ -198,10 +216,19 @@ def _validate(
             make = partial(pipeline.inputs, images.images[rows])
             inputs = cache.recall(key, make) if pipeline.prefix_hash else make()
             with pipeline.autocast():
-                answers = method.predict(run, inputs).argmax(1)
+                answers = run.ask(method, inputs, _validation_batch(pipeline, images, rows, name)).argmax(1)
             hits += int((answers.cpu() == images.labels[rows]).sum())
         shares.append(hits / len(images))
     return shares[0], shares[1]
+
+
+def _validation_batch(pipeline: Pipeline, images: ImageSet, rows: slice, name: str) -> ImageBatch:
+    geometry = Geometry()
+    return ImageBatch(
+        lambda: images.images[rows].to(pipeline.device).float(),
+        lambda: silhouettes(images, range(rows.start, rows.stop), geometry, pipeline.device),
+        [f"{key}~validation-{name}" for key in images.keys[rows]],
+    )
 
 
 def _write_curves(path: Path, epochs: list[Epoch]) -> None:

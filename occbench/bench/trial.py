@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from occbench.bench.augment import Geometry
+from occbench.bench.batch import ImageBatch, silhouettes
 from occbench.bench.images import ImageSet, load_images, render_batch
 from occbench.bench.pipeline import Pipeline
-from occbench.bench.training_run import Prediction, generator
+from occbench.bench.training_run import Prediction, extend, generator
 from occbench.core.interfaces import Method, Occlusion, Source
 from occbench.core.plugins import find_plugin
 from occbench.core.prepare import Prepare
@@ -31,14 +34,18 @@ class Broken(Exception):  # noqa: N818 - not an error of the program but a findi
 class _Run(Prediction):
     """A run with the pairs that the method asked for, and none if it asked for none."""
 
-    def __init__(self, pipeline: Pipeline, pairs: list[tuple[Tensor, Tensor]]) -> None:
+    def __init__(self, pipeline: Pipeline, pairs: list[tuple[Tensor, Tensor]], overlays: Tensor | None) -> None:
         super().__init__(pipeline)
         self.pipeline, self.network = pipeline, pipeline.model
         self.draws = generator(0, "validate")
         self._pairs = pairs
+        self._overlays = overlays
 
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         return iter(self._pairs)
+
+    def overlays(self) -> Tensor:
+        return super().overlays() if self._overlays is None else self._overlays
 
 
 class Trial:
@@ -62,8 +69,14 @@ class Trial:
         """Return a new run whose network is in evaluation mode."""
         model = load_backbone("tiny", self.classes).eval()
         pipeline = Pipeline(model, torch.device("cpu"), "fp32")
+        attempt("build", partial(extend, pipeline, self._method, 0))
         pairs = [_pair(pipeline, self._images, self._renderer, row) for row in range(2)]
-        return _Run(pipeline, pairs if "pairs" in self._method.needs else [])
+        needs = self._method.needs
+        return _Run(pipeline, pairs if "pairs" in needs else [], self._overlays() if "overlays" in needs else None)
+
+    def _overlays(self) -> Tensor:
+        drawn = [self._renderer.full_overlay(self._images.examples[0], item) for item in self._renderer.conditions]
+        return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2)
 
     def started(self) -> _Run:
         """Return a run at its first batch."""
@@ -74,8 +87,39 @@ class Trial:
         return run
 
     def inputs(self, run: _Run) -> Tensor:
-        """Return the batch as the method gets it."""
-        return run.network.normalise(self._images.images)
+        """Return the batch as the method gets it to predict."""
+        run.batch = self.rows()
+        return run.inputs(self._images.images)
+
+    def training_batch(self, run: _Run) -> tuple[Tensor, Tensor]:
+        """Return (inputs, targets) as the method gets them to train, its own augmentation included.
+
+        Raises:
+            Broken: ``augment`` raised, or returned something else than images and targets of this batch.
+        """
+        run.batch = before = self.rows()
+        found: Any = attempt("augment", partial(self._method.augment, run, before.pixels(), self.labels))
+        if not (isinstance(found, tuple) and len(found) == 2 and all(isinstance(part, Tensor) for part in found)):
+            raise Broken(f"augment must return (images, targets), found {_describe(found)}.")
+        images, targets = found
+        if images.shape != before.pixels().shape or len(targets) != len(images):
+            raise Broken(
+                f"augment must return {list(before.pixels().shape)} images and a target for each, found "
+                f"{_describe(images)} and {_describe(targets)}."
+            )
+        if not torch.equal(before.pixels(), self._images.images.float()):
+            raise Broken("augment changed its images in place. Work on a new tensor (images.clone()).")
+        run.batch = ImageBatch(lambda: images, before.masks, None)
+        return run.inputs(images), targets
+
+    def rows(self, rows: slice = slice(None)) -> ImageBatch:
+        """Return the images behind some rows of the batch."""
+        images, device = self._images, torch.device("cpu")
+        pixels = images.images[rows].float()
+        places = range(_BATCH)[rows]
+        return ImageBatch(
+            lambda: pixels, lambda: silhouettes(images, places, Geometry(), device), list(images.keys[rows])
+        )
 
     def loss(self, run: _Run) -> Tensor:
         """Return the method's loss of the batch.
@@ -83,7 +127,7 @@ class Trial:
         Raises:
             Broken: it is no scalar, not finite, or an exception.
         """
-        found: Any = attempt("loss", partial(self._method.loss, run, self.inputs(run), self.labels))
+        found: Any = attempt("loss", partial(self._method.loss, run, *self.training_batch(run)))
         if not isinstance(found, Tensor) or found.ndim or not found.is_floating_point():
             raise Broken(f"loss must return one number as a tensor, found {_describe(found)}. Take the mean.")
         if not torch.isfinite(found):
@@ -98,7 +142,7 @@ class Trial:
         """
         inputs = self.inputs(run)[rows]
         with torch.no_grad():
-            found: Any = attempt("predict", partial(self._method.predict, run, inputs))
+            found: Any = attempt("predict", partial(run.ask, self._method, inputs, self.rows(rows)))
         if not isinstance(found, Tensor) or found.shape != (len(inputs), self.classes):
             raise Broken(
                 f"predict must return logits [{len(inputs)}, {self.classes}] (images, classes), found "

@@ -8,6 +8,7 @@ from typing import Final
 
 import torch
 from pydantic.errors import PydanticSchemaGenerationError
+from torch import Tensor
 
 from occbench.bench.training_run import Prediction
 from occbench.bench.trial import Broken, Trial, attempt
@@ -19,7 +20,7 @@ from occbench.data.config import build_plugin
 __all__ = ["Check", "validate_method"]
 
 #: What ``TrainingRun`` offers.
-_OFFERED: Final = frozenset({"pairs"})
+_OFFERED: Final = frozenset({"masks", "overlays", "pairs"})
 
 
 @dataclass(frozen=True)
@@ -124,16 +125,21 @@ def _steps_change_the_weights(_method: Method, trial: Trial) -> None:
 
 def _inputs_stay_as_they_are(method: Method, trial: Trial) -> None:
     run = trial.started()
-    for what in ("loss", "predict"):
-        inputs, labels = trial.inputs(run), trial.labels
-        if what == "loss":
-            attempt(what, partial(method.loss, run, inputs, labels))
-        else:
-            run.network.eval()
-            with torch.no_grad():
-                attempt(what, partial(method.predict, run, inputs))
-        if not (torch.equal(inputs, trial.inputs(run)) and torch.equal(labels, trial.labels)):
-            raise Broken(f"{what} changed its inputs or labels in place. Work on a new tensor (x + y, not x += y).")
+    inputs, targets = trial.training_batch(run)
+    kept = inputs.clone(), targets.clone()
+    attempt("loss", partial(method.loss, run, inputs, targets))
+    _check_unchanged("loss", (inputs, targets), kept)
+    run.network.eval()
+    inputs = trial.inputs(run)
+    kept = inputs.clone(), targets
+    with torch.no_grad():
+        attempt("predict", partial(method.predict, run, inputs))
+    _check_unchanged("predict", (inputs, targets), kept)
+
+
+def _check_unchanged(what: str, now: tuple[Tensor, Tensor], before: tuple[Tensor, Tensor]) -> None:
+    if not all(torch.equal(one, other) for one, other in zip(now, before, strict=True)):
+        raise Broken(f"{what} changed its inputs or labels in place. Work on a new tensor (x + y, not x += y).")
 
 
 def _draws_come_from_the_run(_: Method, trial: Trial) -> None:
@@ -152,10 +158,11 @@ def _predicts_one_row_for_each_image(_: Method, trial: Trial) -> None:
 
 
 def _predictions_are_the_images_own(method: Method, trial: Trial) -> None:
-    bare = Prediction(trial.run().pipeline)  # no pairs, no memory: what a method gets at test time
     run = trial.run()
+    bare = Prediction(run.pipeline)  # no pairs, no memory: what a method gets at test time
+    inputs = trial.inputs(run)[:2]
     with torch.no_grad():
-        alone = attempt("predict", partial(method.predict, bare, trial.inputs(run)[:2]))
+        alone = attempt("predict", partial(bare.ask, method, inputs, trial.rows(slice(2))))
     if not torch.allclose(trial.predict(run)[:2], alone, atol=1e-6):
         raise Broken("an image's answer depends on the images beside it, or on chance. Predict without either.")
 

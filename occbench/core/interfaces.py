@@ -5,15 +5,19 @@ the fields are its configuration schema, the docstring its help. Engines never i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from occbench.core.errors import BrokenImageError
 from occbench.core.types import Condition, Example, Overlay
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Generator, Tensor, nn
 
-__all__ = ["Executor", "Method", "Occlusion", "Source", "TrainingRun"]
+__all__ = ["Batch", "Executor", "Extractor", "Method", "Occlusion", "Source", "TrainingRun"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -77,8 +81,13 @@ class Occlusion(ABC):
     version: ClassVar[int] = 1
     #: True when the overlay depends on the image (its key, its masks); False when all images share one overlay.
     per_image: ClassVar[bool] = False
-    #: False when overlays must be stored because they cannot be recomputed (diffusion).
+    #: False when overlays are stored once, because nobody can be asked to make them again (diffusion).
     recomputable: ClassVar[bool] = True
+
+    @property
+    def batch_size(self) -> int:
+        """How many images ``overlays`` is best given at once; 1 where it makes no difference."""
+        return 1
 
     @property
     @abstractmethod
@@ -102,8 +111,49 @@ class Occlusion(ABC):
             BrokenImageError: it cannot be made for this image (a mask is missing); the image is quarantined.
         """
 
+    def overlays(
+        self, examples: Sequence[Example], condition: Condition, seed: int
+    ) -> list[Overlay | BrokenImageError]:
+        """Make the overlays of ``condition`` for several images; a family that works in batches overrides this.
+
+        Which images are given together changes an overlay at most by the rounding of batched arithmetic.
+
+        Returns:
+            One item for each example, in order: its overlay, or the error that ``overlay`` raises for this image.
+
+        Raises:
+            OcclusionError: as ``overlay``.
+        """
+        made: list[Overlay | BrokenImageError] = []
+        for example in examples:
+            try:
+                made.append(self.overlay(example, condition, seed))
+            except BrokenImageError as error:
+                made.append(error)
+        return made
+
+    def hidden(self, example: Example, condition: Condition, seed: int) -> NDArray[np.bool_] | None:  # noqa: ARG002
+        """Return bool[H, W], the pixels whose alpha must be 255 while all others are 0, without making the overlay.
+
+        ``occbench verify`` holds stored overlays against it. None where the family cannot say.
+
+        Raises:
+            BrokenImageError: as ``overlay``.
+        """
+        return None
+
     def summary(self) -> dict[str, Any]:
         """Return what a reader of the dataset needs to know beyond the recipe (bank hash, file hashes); JSON values."""
+        return {}
+
+    def provenance(self) -> dict[str, Any]:
+        """Find what overlays that are stored are made with (a model, libraries), before any work starts; JSON values.
+
+        Kept in the dataset and part of its fingerprint. Reading a dataset does not call it.
+
+        Raises:
+            ConfigError: something is missing; one line says how to get it.
+        """
         return {}
 
 
@@ -126,11 +176,45 @@ class Method:
     """An occlusion-robustness method: how a classifier is trained and asked. An empty subclass is plain fine-tuning.
 
     A method is a frozen dataclass whose fields are its options. It keeps nothing between calls: what must be remembered
-    during an epoch (a table of difference vectors, say) goes into ``run.memory``, a dict of the run's own.
+    during an epoch (a table of difference vectors, say) goes into ``run.memory``, a dict of the run's own, and what is
+    learned beside the backbone into the module that ``build`` makes.
     """
 
-    #: What the method must be given: ``pairs`` (clean images with their occluded twins), ``parts`` (part masks).
+    #: What the method must be given: ``pairs`` (clean images with their occluded twins), ``overlays`` (the pairs'
+    #: occlusions, to be put on any image), ``masks`` (silhouettes of the labelled parts or objects).
     needs: ClassVar[frozenset[str]] = frozenset()
+    #: Family whose occluded twin of every training image is trained on beside it, with the same label; empty for none.
+    #: An arm may name another family, or give this one options.
+    twins: ClassVar[str] = ""
+
+    def build(self, run: "TrainingRun") -> "nn.Module | None":  # noqa: ARG002 - for those who override it
+        """Make what is learned beside the backbone; called once, under the training seed, before any weight is loaded.
+
+        Its parameters train at the head's learning rate, its state is kept with the backbone's, and it is found again
+        as ``run.module``.
+
+        Args:
+            run: offers ``dim``, ``num_classes`` and ``side_dim``; nothing has been computed yet.
+        """
+        return None
+
+    def augment(
+        self,
+        run: "TrainingRun",  # noqa: ARG002 - for those who override it
+        images: "Tensor",
+        labels: "Tensor",
+    ) -> "tuple[Tensor, Tensor]":
+        """Change the pixels of a training batch after its geometric augmentation, and its targets with them.
+
+        Args:
+            run: its ``draws`` decide; ``run.batch.masks()`` are the silhouettes under the same geometry.
+            images: float32[B, 3, S, S] in 0..255, on the device; leave it as it is and return a new tensor.
+            labels: int64[B].
+
+        Returns:
+            The images, and targets as ``loss`` gets them: int64[B], or float32[B, C] that sum to 1.
+        """
+        return images, labels
 
     def on_epoch_start(self, run: "TrainingRun") -> None:
         """Prepare an epoch; called once before its first batch, with the model in evaluation mode and no gradients."""
@@ -141,7 +225,7 @@ class Method:
         Args:
             run: the model (``run.vectors``, ``run.head``), the epoch, the random draws, the memory.
             inputs: the batch as the model takes it: pass it to ``run.vectors`` unopened.
-            labels: int64[B], class indices.
+            labels: int64[B], class indices; what ``augment`` made of them where a method overrides it.
         """
         from torch.nn.functional import cross_entropy
 
@@ -152,6 +236,47 @@ class Method:
         return run.head(run.vectors(inputs))
 
 
+class Batch(ABC):
+    """The images behind the inputs that a method is given, for methods that look at more than deep feature vectors.
+
+    Attributes:
+        names: one name for each image as it stands, augmentation and occlusion included, or None where it was drawn
+            afresh and never comes again. Equal names are equal pixels within a run.
+    """
+
+    names: Sequence[str] | None
+
+    @abstractmethod
+    def pixels(self) -> "Tensor":
+        """Return float32[B, 3, S, S] in 0..255 on the device: what the inputs were made of; not to be written to."""
+
+    @abstractmethod
+    def masks(self) -> "Tensor":
+        """Return float32[B, 1, S, S] in 0..1: silhouettes (union of the parts, else the object), in the same geometry.
+
+        Raises:
+            ConfigError: the source knows neither parts nor objects.
+        """
+
+
+class Extractor(ABC):
+    """A frozen network beside the classifier that turns pixels into vectors, as diffusion features are."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Length E of a vector."""
+
+    @abstractmethod
+    def vectors(self, pixels: "Tensor", names: Sequence[str]) -> "Tensor":
+        """Return float[B, E] of images float32[B, 3, S, S] in 0..255, no gradients.
+
+        Args:
+            pixels: as the classifier sees them, occlusion included.
+            names: seed whatever the extractor draws: equal names and pixels give equal vectors.
+        """
+
+
 class TrainingRun(ABC):
     """What a method may touch while it trains; the trainer's side of the bargain.
 
@@ -160,11 +285,32 @@ class TrainingRun(ABC):
         draws: torch generator of the method's own on the CPU; using it disturbs neither data order nor augmentation.
         memory: the method's notes of this epoch; empty when ``on_epoch_start`` is called, so that a resumed run does
             not differ from an uninterrupted one.
+        batch: the images behind the present inputs.
     """
 
     epoch: int
     draws: "Generator"
     memory: dict[str, Any]
+    batch: Batch
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Length D of a deep feature vector."""
+
+    @property
+    @abstractmethod
+    def num_classes(self) -> int:
+        """Number of classes C."""
+
+    @property
+    @abstractmethod
+    def module(self) -> "nn.Module":
+        """What the method's ``build`` made.
+
+        Raises:
+            ConfigError: it made nothing.
+        """
 
     @abstractmethod
     def vectors(self, inputs: "Tensor") -> "Tensor":
@@ -175,8 +321,35 @@ class TrainingRun(ABC):
         """Return logits float[B, C] of deep feature vectors."""
 
     @abstractmethod
+    def inputs(self, pixels: "Tensor") -> "Tensor":
+        """Return what ``vectors`` takes for images float32[B, 3, S, S] in 0..255 of the method's own making."""
+
+    @abstractmethod
     def pairs(self) -> "Iterator[tuple[Tensor, Tensor]]":
         """Yield every clean image with its occluded twins: (inputs of 1 clean image, inputs of its P occluded ones).
 
         Both are prepared and normalised alike and never augmented.
+        """
+
+    @abstractmethod
+    def overlays(self) -> "Tensor":
+        """Return uint8[K, 4, S, S] on the device: the overlays of the pairs' conditions, of families that images share.
+
+        Raises:
+            ConfigError: the pairs' occlusions depend on the image.
+        """
+
+    @abstractmethod
+    def side_dim(self, extractor: str, options: Mapping[str, Any]) -> int:
+        """Return the length E of ``side_vectors``."""
+
+    @abstractmethod
+    def side_vectors(self, extractor: str, options: Mapping[str, Any]) -> "Tensor":
+        """Return float32[B, E]: what an extractor makes of the present batch's pixels, rounded to half precision.
+
+        Images that come again (``batch.names``) are computed once.
+
+        Args:
+            extractor: name of an ``Extractor``.
+            options: its options.
         """

@@ -38,6 +38,7 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
         "patch_drop": "occbench.occlusions.patch_drop:PatchDrop",
         "patterns": "occbench.occlusions.patterns:Patterns",
     },
+    "extractors": {},
     "methods": {
         "dfv": "occbench.methods.dfv:DeepFeatureAugmentation",
         "fine_tune": "occbench.methods.fine_tune:FineTune",
@@ -62,7 +63,7 @@ def find_plugin(kind: str, name: str, role: type[Role]) -> type[Role]:
     """Return the class that answers to ``name``.
 
     Args:
-        kind: ``sources``, ``occlusions``, ``methods`` or ``models``.
+        kind: ``sources``, ``occlusions``, ``methods``, ``models`` or ``extractors``.
         name: a built-in name, an entry point's name, or ``path/to/file.py:ClassName``.
         role: the abstract class it must implement.
 

@@ -26,6 +26,7 @@ class Backbone(nn.Module):
         mean: per channel, of pixel values in [0, 1].
         std: per channel, of pixel values in [0, 1].
         size_px: side S of the square images that the network was designed for.
+        extension: what a method learns beside the network, or None; trained and stored with it, unused by ``forward``.
         provenance: where the weights come from, in JSON values, for the run's fingerprint.
     """
 
@@ -37,6 +38,7 @@ class Backbone(nn.Module):
         super().__init__()
         self._running_statistics = False
         self.name = name
+        self.extension: nn.Module | None = None
         self.trunk: Trunk = cut.trunk
         self.head = cut.head
         for layer in self.head.modules():
@@ -61,9 +63,9 @@ class Backbone(nn.Module):
         """Return ``(images / 255 - mean) / std`` as float32, on the images' device and in their memory format.
 
         Args:
-            images: uint8[B, 3, H, W], RGB, on the backbone's device.
+            images: uint8 or float32 [B, 3, H, W] in 0..255, RGB, on the backbone's device; not written to.
         """
-        return images.float().div_(255).sub_(self._mean).div_(self._std)
+        return images.div(255).sub_(self._mean).div_(self._std)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits float[B, C] of normalised images float[B, 3, S, S]."""
@@ -108,6 +110,11 @@ class Backbone(nn.Module):
         self._running_statistics = running_statistics
         self.train(self.training)
 
+    def start_from(self, other: "Backbone") -> None:
+        """Take over the weights and statistics of a network of the same architecture; the extension stays as it is."""
+        self.trunk.load_state_dict(other.trunk.state_dict())
+        self.head.load_state_dict(other.head.state_dict())
+
     def train(self, mode: bool = True) -> Self:
         """Set training mode on what trains; what is frozen stays in evaluation mode."""
         super().train(mode)
@@ -118,11 +125,15 @@ class Backbone(nn.Module):
         return self
 
     def parameter_groups(self, lr_trunk: float, lr_head: float) -> list[dict[str, Any]]:
-        """Return the trainable parameters as optimiser groups named ``trunk`` (left out if empty) and ``head``."""
-        halves = (("trunk", self.trunk, lr_trunk), ("head", self.head, lr_head))
+        """Return the trainable parameters as optimiser groups; one that would be empty is left out.
+
+        The groups are ``trunk``, ``head`` and ``extension``, the last at the head's rate.
+        """
+        parts = (("trunk", self.trunk, lr_trunk), ("head", self.head, lr_head), ("extension", self.extension, lr_head))
         groups = [
-            {"name": name, "params": [weight for weight in half.parameters() if weight.requires_grad], "lr": rate}
-            for name, half, rate in halves
+            {"name": name, "params": [weight for weight in part.parameters() if weight.requires_grad], "lr": rate}
+            for name, part, rate in parts
+            if part is not None
         ]
         return [group for group in groups if group["params"]]
 

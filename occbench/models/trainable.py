@@ -63,5 +63,5 @@ def hold_frozen(module: nn.Module) -> None:
 def hold_statistics(module: nn.Module) -> None:
     """Put every BatchNorm layer into evaluation mode, whether its scale and shift train or not."""
     for layer in module.modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 - torch has no public base class of them
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):  # torch has no public base class of them
             layer.eval()

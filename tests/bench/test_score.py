@@ -26,7 +26,7 @@ def block_bytes(folder):
 def run(pipeline, test, folder, cache=None, **options):
     cache = cache or ActivationCache()
     return score(
-        lambda inputs: pipeline.model.head(pipeline.vectors(inputs)), pipeline, test, folder, cache=cache, **options
+        lambda inputs, _: pipeline.model.head(pipeline.vectors(inputs)), pipeline, test, folder, cache=cache, **options
     )
 
 
@@ -128,7 +128,7 @@ def test_a_precision_compared_with_itself_flips_nothing(make_pipeline, test):
     pipeline = make_pipeline()
     pipeline.model.eval()
     compared, flips = count_flips(
-        lambda inputs: pipeline.model.head(pipeline.vectors(inputs)), pipeline, pipeline, test, 50
+        lambda inputs, _: pipeline.model.head(pipeline.vectors(inputs)), pipeline, pipeline, test, 50
     )
     assert compared >= 24
     assert flips == 0

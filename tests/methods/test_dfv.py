@@ -12,7 +12,6 @@ from occbench.bench.pipeline import ActivationCache
 from occbench.bench.train import train
 from occbench.bench.training_run import Prediction
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import TrainingRun
 from occbench.methods.dfv import DeepFeatureAugmentation, difference_vectors
 from occbench.methods.fine_tune import FineTune
 
@@ -20,7 +19,7 @@ DIM, CLASSES = 6, 4
 TABLE = torch.randn(10, DIM, generator=torch.Generator().manual_seed(2))
 
 
-class LinearRun(TrainingRun):
+class LinearRun(Prediction):
     """A run whose trunk and head are matrices, so that gradients can be written down; it notes what the head hears."""
 
     def __init__(self, pairs, seed=0):
