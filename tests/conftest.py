@@ -42,6 +42,16 @@ def tiny_images(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_pipeline(tmp_path_factory):
+    """A folder with an inpainting pipeline of the real diffusers classes, tiny and random; read it, do not change it."""
+    from occbench.core.pipelines import quiet_diffusers
+    from occbench.models.tiny_diffusion import TinyDiffusion
+
+    with quiet_diffusers():
+        return TinyDiffusion().save(tmp_path_factory.mktemp("pipeline") / "tiny")
+
+
+@pytest.fixture(scope="session")
 def tiny_bank(tmp_path_factory):
     """A folder of two occluders: a disc with a soft edge and an opaque bar."""
     from occbench.core.seeding import stream

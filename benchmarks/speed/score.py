@@ -105,7 +105,7 @@ class _Bench:
         self.conditions = [
             occluded[number * len(occluded) // options.conditions] for number in range(options.conditions)
         ]
-        self.normal = [self._normalised(batch) for batch in torch.split(self.test.images.images, self.batch_size)]
+        self.normal = [self._normalised(batch) for batch in torch.split(self.test.images.images[:], self.batch_size)]
 
     def measure(self, passes: int) -> dict[str, list[float]]:
         """Return seconds for all photographs under one condition, for each way: one entry a turn."""

@@ -19,9 +19,26 @@ __all__ = ["ImageBatch", "silhouettes"]
 class ImageBatch(Batch):
     """A batch whose pixels and masks are computed on the first look, because most methods never look."""
 
-    def __init__(self, pixels: Callable[[], Tensor], masks: Callable[[], Tensor], names: Sequence[str] | None) -> None:
-        """Take how pixels and masks are made, and the images' names (see ``Batch``)."""
+    def __init__(
+        self,
+        pixels: Callable[[], Tensor],
+        masks: Callable[[], Tensor],
+        names: Sequence[str] | None,
+        rows: Sequence[int] = (),
+        move: Callable[[Tensor], Tensor] = Tensor.float,
+    ) -> None:
+        """Take how pixels and masks are made, and the images' names (see ``Batch``).
+
+        Args:
+            pixels: makes float32[B, 3, S, S].
+            masks: makes float32[B, 1, S, S].
+            names: of the images.
+            rows: which training images they are, where they are.
+            move: puts other pixels of the same rows, uint8[B, 3, S, S], under the batch's geometry, float32.
+        """
         self.names = names
+        self.rows = rows
+        self.move = move
         self._make_pixels = pixels
         self._make_masks = masks
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from occbench.bench.finished_runs import TrainedArm, natural
+from occbench.bench.finished_runs import TrainedArm
 from occbench.bench.metrics import accuracy_by_class, accuracy_by_group
 from occbench.bench.outcomes import Outcomes
 from occbench.bench.statistics import clustered_interval, seed_spread, wilson
+from occbench.bench.stored_conditions import natural
 from occbench.core.results import ClassAccuracy, Curve, HeatMap, Number
 from occbench.core.types import CLEAN, Condition
 
@@ -86,14 +87,14 @@ def heat_maps(arms: Sequence[TrainedArm]) -> tuple[HeatMap, ...]:
 
 
 def classes_worst_first(arms: Sequence[TrainedArm], names: Sequence[str]) -> tuple[ClassAccuracy, ...]:
-    """Return every class's accuracy under occlusion in every arm, by the mean over arms.
+    """Return every class's accuracy under occlusion (clean, where nothing is occluded), by the mean over arms.
 
     Args:
         arms: the table's rows.
         names: in label order; empty where the runs do not name their classes.
     """
     images = Counter(arms[0].top1[0].labels.tolist())
-    by_arm = [[accuracy_by_class(outcomes) for outcomes in arm.top1] for arm in arms]
+    by_arm = [[accuracy_by_class(outcomes, outcomes.headline) for outcomes in arm.top1] for arm in arms]
     rows = [
         ClassAccuracy(
             names[label] if label < len(names) else f"class {label}",

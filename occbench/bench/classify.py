@@ -5,7 +5,7 @@ alike then gives a cell the same answer, bit for bit, in whatever company it is 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from occbench.bench.images import batches
 from occbench.bench.pipeline import Pipeline
 from occbench.bench.predictions import answers
 from occbench.bench.score import TestSet
-from occbench.core.compose import composite_batch
 from occbench.core.types import Condition
 from occbench.data.datasets import StoredDataset
 
@@ -25,6 +24,8 @@ __all__ = ["RenderedPixels", "StoredPixels", "classify", "logits_of"]
 Indices = NDArray[np.int64]
 #: (images int64[K], columns int64[K]) -> uint8[K, 3, S, S]; columns count the occluded conditions.
 Pixels = Callable[[Indices, Indices], Tensor]
+#: (inputs of the trainable stages, their uint8 pixels, images int64[B], columns int64[B]) -> logits float[B, C].
+Answer = Callable[[Tensor, Tensor, Indices, Indices], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,24 +35,11 @@ class RenderedPixels:
     test: TestSet
     conditions: tuple[Condition, ...]
     device: torch.device
-    _bank: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     def __call__(self, images: Indices, columns: Indices) -> Tensor:
         """Return uint8[K, 3, S, S] on the device."""
-        clean = self.test.images.images[torch.from_numpy(images)].to(self.device)
-        pairs = zip(images.tolist(), columns.tolist(), strict=True)
-        return composite_batch(clean, torch.stack([self._overlay(image, column) for image, column in pairs]))
-
-    def _overlay(self, image: int, column: int) -> Tensor:
-        condition = self.conditions[column]
-        if (kept := self._bank.get(condition.name)) is not None:
-            return kept
-        renderer = self.test.renderer
-        overlay = torch.from_numpy(renderer.full_overlay(self.test.images.examples[image], condition))
-        made = overlay.permute(2, 0, 1).to(self.device)
-        if not renderer.per_image(condition):
-            self._bank[condition.name] = made
-        return made
+        conditions = [self.conditions[column] for column in columns.tolist()]
+        return self.test.on(self.device).render_cells(images, conditions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +62,13 @@ def logits_of(pipeline: Pipeline, inputs: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def classify(
-    pipeline: Pipeline, pixels: Pixels, labels: Tensor, cells: tuple[Indices, Indices], batch_size: int
+    pipeline: Pipeline,
+    pixels: Pixels,
+    labels: Tensor,
+    cells: tuple[Indices, Indices],
+    *,
+    batch_size: int,
+    answer: Answer | None = None,
 ) -> list[Tensor]:
     """Classify cells.
 
@@ -84,24 +78,27 @@ def classify(
         labels: int64[n_images], of the whole test set.
         cells: images int64[K] and columns int64[K].
         batch_size: as for ``score``.
+        answer: how a batch is classified; the bare model by default.
 
     Returns:
         top1, top5, p_label and margin of every cell, as ``predictions.answers``.
     """
     pipeline.model.eval()
-    found = list(_batches(pipeline, pixels, labels, cells, min(batch_size, len(labels))))
+    asked = answer or (lambda inputs, *_: logits_of(pipeline, inputs))
+    found = list(_batches(pipeline, pixels, labels, cells, min(batch_size, len(labels)), asked))
     return [torch.cat(part) for part in zip(*found, strict=True)]
 
 
 def _batches(
-    pipeline: Pipeline, pixels: Pixels, labels: Tensor, cells: tuple[Indices, Indices], size: int
+    pipeline: Pipeline, pixels: Pixels, labels: Tensor, cells: tuple[Indices, Indices], size: int, answer: Answer
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    images, columns = cells
     device_labels = labels.to(pipeline.device)
-    for rows in batches(len(images), size):
-        batch = pixels(images[rows], columns[rows])
-        if (short := size - len(batch)) > 0:
-            batch = torch.cat([batch, batch[-1:].expand(short, -1, -1, -1)])
+    for rows in batches(len(cells[0]), size):
+        # the last batch is filled up by its last cell
+        order = np.minimum(np.arange(rows.start, rows.start + size), rows.stop - 1)
+        images, columns = (part[order] for part in cells)
+        shown = pixels(images, columns)
         with pipeline.autocast():
-            logits = logits_of(pipeline, pipeline.inputs(batch))[: rows.stop - rows.start]
-        yield answers(logits, device_labels[torch.from_numpy(images[rows]).to(pipeline.device)])
+            logits = answer(pipeline.inputs(shown), shown, images, columns)
+        count = rows.stop - rows.start
+        yield answers(logits[:count], device_labels[torch.from_numpy(images[:count]).to(pipeline.device)])

@@ -63,6 +63,7 @@ class Feeder:
         self._seed = seed
         self._change = change
         self.on_step: Callable[[float], None] = lambda _: None
+        self._cache = cache
         self._views: list[Tensor] = []
         self.steps = max(1, len(images) // rule.batch_size)
         if rule.cached_views and change is not None:
@@ -90,15 +91,28 @@ class Feeder:
         geometry = draw_geometry(len(rows), self.rule.augment, draws)
         clean = self._images.images[rows].to(self._pipeline.device)
         names = self._names(rows) if self.rule.augment == "none" else None
+        places = rows.tolist()
+        masks = self._silhouettes(rows, geometry)
+
+        def move(images: Tensor) -> Tensor:
+            return geometry.apply(images.float())
+
         if self._change is None:
-            pixels = clean if geometry.matrix is None else geometry.apply(clean.float())
-            batch = ImageBatch(pixels.float, self._silhouettes(rows, geometry), names)
-            return Fed(self._pipeline.inputs(pixels), labels, batch)
-        moved = geometry.apply(clean.float())
-        before = ImageBatch(lambda: moved, self._silhouettes(rows, geometry), names)
+            pixels = clean if geometry.matrix is None else move(clean)
+            batch = ImageBatch(pixels.float, masks, names, places, move)
+            return Fed(self._prefix(pixels, names), labels, batch)
+        moved = move(clean)
+        before = ImageBatch(lambda: moved, masks, names, places, move)
         changed, targets = self._change(before, moved, labels)
-        after = ImageBatch(lambda: changed, before.masks, None)
+        after = ImageBatch(lambda: changed, before.masks, None, places, move)
         return Fed(self._pipeline.inputs(changed), targets, after)
+
+    def _prefix(self, pixels: Tensor, names: list[str] | None) -> Tensor:
+        """Return the input of the trainable stages; what frozen stages make of images that come again is kept."""
+        if names is None or not self._pipeline.prefix_hash:
+            return self._pipeline.inputs(pixels)
+        keys = [("image", self._pipeline.prefix_hash, name) for name in names]
+        return self._cache.recall_rows(keys, lambda: self._pipeline.inputs(pixels))
 
     def _kept(self, rows: Tensor, labels: Tensor, draws: Generator) -> Fed:
         """Return a batch of kept views; which one of each image is drawn."""
@@ -110,8 +124,17 @@ class Feeder:
             lambda: torch.cat([self._view_geometry(*place).apply(self._pixels(place[1])) for place in places]),
             lambda: torch.cat([self._silhouettes([row], self._view_geometry(view, row))() for view, row in places]),
             names,
+            rows.tolist(),
+            lambda images: torch.cat(
+                [
+                    self._view_geometry(*place).apply(one[None].float())
+                    for place, one in zip(places, images, strict=True)
+                ]
+            ),
         )
-        return Fed(kept.contiguous(memory_format=torch.channels_last), labels, batch)
+        if kept.ndim == 4:  # feature maps; where the whole trunk is frozen, they are vectors
+            kept = kept.contiguous(memory_format=torch.channels_last)
+        return Fed(kept, labels, batch)
 
     def _names(self, rows: Tensor) -> list[str]:
         keys = self._images.keys

@@ -1,23 +1,31 @@
 """Finished runs read back: manifests and predictions, grouped into arms and tables that may be compared."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import numpy as np
+from numpy.typing import NDArray
 
-from occbench.bench.outcomes import Outcomes
+from occbench.bench.outcomes import Outcomes, on_common_cells
+from occbench.bench.partial import read_part
 from occbench.bench.predictions import read_outcomes
+from occbench.bench.stored_conditions import in_table_order, stored_conditions
 from occbench.core.canonical import canonical_json
 from occbench.core.errors import DatasetError
 from occbench.core.types import CLEAN, Condition
 
-__all__ = ["Comparable", "FinishedRun", "TrainedArm", "comparable", "find_runs", "natural", "stored_conditions"]
+__all__ = [
+    "Comparable",
+    "FinishedRun",
+    "TrainedArm",
+    "comparable",
+    "find_runs",
+    "on_shared_cells",
+]
 
 _MANIFEST: Final = "manifest.json"
 _NEEDED: Final = (
@@ -37,10 +45,12 @@ class FinishedRun:
     Attributes:
         folder: its run directory.
         manifest: the content of its ``manifest.json``.
+        cells: bool[n_images, n_conditions], what to look at where that is not all that was scored.
     """
 
     folder: Path
     manifest: Mapping[str, Any]
+    cells: NDArray[np.bool_] | None = None
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -56,17 +66,36 @@ class FinishedRun:
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """What it was scored under, clean first."""
-        return stored_conditions(self._scores)
+        return in_table_order([CLEAN, *self._part_conditions]) if self.part else stored_conditions(self._scores)
 
     @cached_property
     def top1(self) -> Outcomes:
         """Which cells it got right."""
-        return read_outcomes(self._scores, self.conditions)
+        return self._outcomes("top1")
 
     @cached_property
     def top5(self) -> Outcomes:
         """Which cells have the right answer among its first five."""
-        return read_outcomes(self._scores, self.conditions, "top5")
+        return self._outcomes("top5")
+
+    @property
+    def part(self) -> Mapping[str, Any]:
+        """What was scored where ``--precision`` left cells out, as the manifest has it; otherwise empty."""
+        part: Mapping[str, Any] = self.manifest.get("part", {})
+        return part
+
+    @property
+    def _part_conditions(self) -> list[Condition]:
+        return [Condition(item["name"], "", item["group"], item["parameters"]) for item in self.part["conditions"]]
+
+    def _outcomes(self, metric: str) -> Outcomes:
+        if not self.part:
+            found = read_outcomes(self._scores, self.conditions, metric)
+        else:
+            scored = read_part(self._scores, self._part_conditions, self.part["estimate"]["n_cells"], metric)
+            names = [condition.name for condition in scored.conditions]
+            found = scored.in_order([names.index(condition.name) for condition in self.conditions])
+        return found if self.cells is None else replace(found, seen=self.cells)
 
     @property
     def _scores(self) -> Path:
@@ -163,23 +192,17 @@ def comparable(runs: Sequence[FinishedRun]) -> list[Comparable]:
     return found
 
 
-def stored_conditions(folder: Path) -> tuple[Condition, ...]:
-    """Return the conditions that blocks of predictions name: clean first, then by name.
+def on_shared_cells(arms: Sequence[TrainedArm]) -> list[TrainedArm]:
+    """Narrow arms to the cells that all of their runs were scored on; nothing changes where every run is whole.
 
     Raises:
-        DatasetError: no block, or one that does not name its condition.
+        DatasetError: runs of different test sets, or a condition without a shared cell.
     """
-    conditions = [_condition(path) for path in folder.glob("block-*.parquet")]
-    if not conditions:
-        raise DatasetError(
-            f"{folder} holds no predictions. Delete the run's manifest.json and run the benchmark again."
-        )
-    return tuple(sorted(conditions, key=lambda item: (item.group != CLEAN.group, natural(item.name))))
-
-
-def natural(text: str) -> list[tuple[int, str]]:
-    """Return a sort key that puts ``patchdrop-5`` before ``patchdrop-10``."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
+    runs = [run for arm in arms for run in arm.runs]
+    if not any(run.part for run in runs):
+        return list(arms)
+    shared = on_common_cells([run.top1 for run in runs])[0].seen
+    return [replace(arm, runs=tuple(replace(run, cells=shared) for run in arm.runs)) for arm in arms]
 
 
 def _is_unfinished(home: Path) -> bool:
@@ -202,15 +225,6 @@ def _read(home: Path) -> FinishedRun:
             "made it, or move it away."
         )
     return FinishedRun(home, manifest)
-
-
-def _condition(path: Path) -> Condition:
-    try:
-        metadata = {key.decode(): value.decode() for key, value in (pq.read_schema(path).metadata or {}).items()}
-        name, group, parameters = (metadata[key] for key in ("condition", "group", "parameters"))
-        return CLEAN if group == CLEAN.group else Condition(name, "", group, json.loads(parameters))
-    except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}. Delete it and run again.") from error
 
 
 def _shared(run: FinishedRun) -> dict[str, Any]:

@@ -1,70 +1,152 @@
-"""Clean images in memory as uint8, and their occluded twins rendered on the device where the model is."""
+"""Clean images as uint8, and their occluded twins rendered on the device where the model is."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import overload
 
 import numpy as np
+import PIL
 import torch
 from torch import Tensor
 
+from occbench.bench.decoding import Listing, Reader
+from occbench.bench.pixel_rows import PixelRows
+from occbench.bench.pixel_store import PixelStore
 from occbench.core.compose import composite_batch
 from occbench.core.interfaces import Source
-from occbench.core.prepare import Prepare, prepare
+from occbench.core.prepare import Prepare, read_prepared
 from occbench.core.types import CLEAN, Condition, Example
 from occbench.data.render import Renderer
 
-__all__ = ["ImageSet", "load_images", "render_batch"]
+__all__ = ["ImageSet", "LazyExamples", "batches", "listed_images", "load_images", "render_batch"]
+
+
+class LazyExamples(Sequence[Example]):
+    """Examples that are put together when they are asked for: a million of them cost nothing."""
+
+    def __init__(self, count: int, make: Callable[[int], Example]) -> None:
+        """Take how many there are, and what makes one."""
+        self._count = count
+        self._make = make
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Example: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Example]: ...
+    def __getitem__(self, place: int | slice) -> Example | Sequence[Example]:
+        if isinstance(place, slice):
+            return [self._make(row) for row in range(*place.indices(self._count))]
+        if not -self._count <= place < self._count:
+            raise IndexError(f"example {place} was asked for, there are {self._count}")
+        return self._make(place % self._count)
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images of one size with their labels, held in memory (150 kB an image at 224 px).
+    """Images of one size with their labels; the pixels are decoded when they are first needed.
 
     Attributes:
-        images: uint8[N, 3, S, S], RGB, after the resize rule.
+        keys: of the images.
         labels: int64[N], head labels; -1 where the image's class is not in the head.
+        images: uint8[N, 3, S, S], RGB, after the resize rule.
         examples: what else the source knows (key, masks), in the same order; their ``image`` shares ``images``' memory.
     """
 
-    images: Tensor
+    keys: tuple[str, ...] = field(repr=False)
     labels: Tensor
-    examples: tuple[Example, ...] = field(repr=False)
+    images: PixelRows
+    examples: Sequence[Example] = field(repr=False)
+
+    @classmethod
+    def of(cls, examples: Iterable[Example], labels: Tensor) -> "ImageSet":
+        """Return a set of examples as they come; their pixels are copied, so that none of them is held twice.
+
+        Args:
+            examples: of one size.
+            labels: int64[N], head labels; at least one.
+        """
+        held: list[Example] = []
+        pixels = np.empty(0, dtype=np.uint8)
+        for row, example in enumerate(examples):
+            if row == 0:
+                pixels = np.empty((len(labels), *example.image.shape), dtype=np.uint8)
+            pixels[row] = example.image
+            held.append(replace(example, image=pixels[row]))
+        return cls(tuple(example.key for example in held), labels, PixelRows.of(pixels), tuple(held))
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.keys)
 
-    @cached_property
-    def keys(self) -> tuple[str, ...]:
-        """Keys of the images."""
-        return tuple(example.key for example in self.examples)
+    def joined(self, other: "ImageSet") -> "ImageSet":
+        """Return these images and then the other ones; no pixel is copied."""
+        count = len(self)
+
+        def example(row: int) -> Example:
+            return self.examples[row] if row < count else other.examples[row - count]
+
+        return ImageSet(
+            self.keys + other.keys,
+            torch.cat([self.labels, other.labels]),
+            self.images.joined(other.images),
+            LazyExamples(count + len(other), example),
+        )
 
 
-def load_images(source: Source, indices: Sequence[int], rule: Prepare, label_of: dict[int, int]) -> ImageSet:
-    """Decode images and apply the resize rule.
+def load_images(
+    source: Source, indices: Sequence[int], rule: Prepare, label_of: dict[int, int], store: PixelStore | None = None
+) -> ImageSet:
+    """Return images under the resize rule; keys and labels now, pixels on first use.
+
+    An image of the set costs 24 bytes beside its pixels and what the source itself keeps of it.
 
     Args:
-        source: the clean images.
+        source: the clean images; decoded by several threads.
         indices: which ones, in order; none gives an empty set.
         rule: must give all images one size.
         label_of: source label -> head label; classes that are absent get -1.
+        store: where the pixels live; in memory by default.
 
     Raises:
-        BrokenImageError: one of them cannot be used; a benchmark does not silently go on with fewer.
+        BrokenImageError: when the pixels are used and one of them cannot be decoded; a benchmark does not silently go
+            on with fewer.
+        ConfigError: when the pixels are used and their sizes differ.
     """
-    if not indices:
-        return ImageSet(torch.empty(0, 3, rule.size_px, rule.size_px, dtype=torch.uint8), torch.tensor([]).long(), ())
-    first = prepare(source[indices[0]], rule)
-    height, width = first.image.shape[:2]
-    pixels = np.empty((len(indices), height, width, 3), dtype=np.uint8)
-    examples = []
-    for place, index in zip(pixels, indices, strict=True):
-        example = prepare(source[index], rule)
-        place[...] = example.image
-        examples.append(Example(example.key, place, example.labels, example.object_mask, example.parts))
-    labels = [label_of.get(example.labels[0], -1) for example in examples]
-    # the tensor is a view in channels-last order, which is also the faster memory format for convolutions
-    return ImageSet(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.tensor(labels), tuple(examples))
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}  # equal labels share one tuple
+    labels = tuple(known.setdefault(found, found) for found in map(source.labels_of, indices))
+    listing = Listing(
+        keys=tuple(map(source.key, indices)),
+        labels=labels,
+        classes=tuple(source.classes),
+        read=lambda row: read_prepared(source, indices[row], rule),
+        identity=lambda: {
+            "source": type(source).__name__,
+            "source_fingerprint": source.fingerprint,
+            "images": hashlib.sha256(np.asarray(indices, dtype="<i8").tobytes()).hexdigest(),
+            "prepare": rule.model_dump(),
+            "pillow": PIL.__version__,
+        },
+        size_px=rule.size_px,
+    )
+    head = torch.tensor([label_of.get(found[0], -1) for found in labels], dtype=torch.int64)
+    return listed_images(listing, head, store)
+
+
+def listed_images(listing: Listing, labels: Tensor, store: PixelStore | None = None) -> ImageSet:
+    """Return the images of a listing.
+
+    Args:
+        listing: how they are read.
+        labels: int64[N], head labels.
+        store: where the pixels live; in memory by default.
+    """
+    reader = Reader(listing, store or PixelStore())
+    pixels = PixelRows(len(listing.keys), reader.arrays)
+    examples = LazyExamples(len(listing.keys), lambda row: reader.example(row, pixels.image(row)))
+    return ImageSet(listing.keys, labels, pixels, examples)
 
 
 def render_batch(

@@ -1,13 +1,12 @@
 """Everything a benchmark trains and tests on, loaded once and shared by its cells."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-import torch
-
 from occbench.bench.images import ImageSet, load_images
+from occbench.bench.pixel_store import PixelStore
 from occbench.bench.protocol import Arm, Benchmark
 from occbench.bench.splits import Split, draw_split
 from occbench.bench.twins import occluded_twins
@@ -61,8 +60,8 @@ class Materials:
 
     @property
     def test_conditions(self) -> tuple[Condition, ...]:
-        """The test columns, ``clean`` first."""
-        return (CLEAN, *self.renderer.conditions)
+        """The test columns, ``clean`` first where it is one."""
+        return (*((CLEAN,) if self.benchmark.clean_column else ()), *self.renderer.conditions)
 
     def pair_conditions(self, arm: Arm) -> tuple[Condition, ...]:
         """The conditions of an arm's pairs.
@@ -88,7 +87,10 @@ class Materials:
         added = [self._occluded_pairs(arm)] if arm.add_occluded else []
         if (family := arm.twin_family) is not None:
             added.append(self._twins(family))
-        return _joined([self.train, *added]) if added else self.train
+        images = self.train
+        for one in added:
+            images = images.joined(one)
+        return images
 
     def _occluded_pairs(self, arm: Arm) -> ImageSet:
         """Return the pairs' images under each of their conditions (arms F of Cen et al.)."""
@@ -97,15 +99,38 @@ class Materials:
                 "add_occluded trains on the occluded images of the pairs, and the exclusive protocol keeps their "
                 "classes out of training. Use protocol: inclusive, or take add_occluded out of the arm."
             )
-        conditions = self.pair_conditions(arm)
-        twins = [self._twin(example, condition) for example in self.pairs.examples for condition in conditions]
-        pixels = torch.from_numpy(np.stack([twin.image for twin in twins])).permute(0, 3, 1, 2)
-        return ImageSet(pixels, self.pairs.labels.repeat_interleave(len(conditions)), tuple(twins))
+        cells = self._distinct_cells(self.pair_conditions(arm))
+        twins = (self._twin(self.pairs.examples[row], condition) for row, condition in cells)
+        return ImageSet.of(twins, self.pairs.labels[[row for row, _ in cells]])
+
+    def _distinct_cells(self, conditions: Sequence[Condition]) -> list[tuple[int, Condition]]:
+        """Return (pair, condition) of every occluded image: one that several pairs have in common is there once.
+
+        That happens with photographs alone: a person's plain pictures are all paired with the same one in a scarf.
+        """
+        cells, found = [], set()
+        for row, example in enumerate(self.pairs.examples):
+            for condition in conditions:
+                if self.pair_renderer.per_image(condition):
+                    pixels, _ = self.pair_renderer.render(example, condition)
+                    content = (hashlib.sha256(pixels.tobytes()).digest(), int(self.pairs.labels[row]))
+                    if content in found:
+                        continue
+                    found.add(content)
+                cells.append((row, condition))
+        return cells
 
     def _twin(self, example: Example, condition: Condition) -> Example:
         image, _ = self.pair_renderer.render(example, condition)
         # a key of its own, because activations are kept under keys
-        return Example(f"{example.key}-{condition.name}", image, example.labels, example.object_mask, example.parts)
+        return Example(
+            f"{example.key}-{condition.name}",
+            image,
+            example.labels,
+            example.object_mask,
+            example.parts,
+            class_names=example.class_names,
+        )
 
     def _twins(self, family: PluginSpec) -> ImageSet:
         """Return the twins of all training images, made once for all cells."""
@@ -120,33 +145,39 @@ class Materials:
         """The validation images, each under one condition whose places are drawn apart from the test's."""
         seed = self.benchmark.split_seed + 1
         renderer = Renderer(self.benchmark.pair_recipe().build_occlusions(), seed)
-        pixels, examples = [], []
+        examples = []
         for example in self.validation.examples:
             number = stream(seed, "validation", example.key).integer(0, len(renderer.conditions))
             image, _ = renderer.render(example, renderer.conditions[number])
-            pixels.append(image)
-            examples.append(Example(example.key, image, example.labels))
-        return ImageSet(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), self.validation.labels, tuple(examples))
+            examples.append(Example(example.key, image, example.labels, example.object_mask, example.parts))
+        return ImageSet.of(examples, self.validation.labels)
+
+    def decode(self) -> None:
+        """Decode all images now, so that a broken one is found before hours of training; the second call does nothing.
+
+        Raises:
+            BrokenImageError: an image of the split cannot be used.
+            StorageError: there is no space for them.
+        """
+        for images in (self.pairs, self.test, self.validation, self.train):  # the large one last
+            _ = images.images.arrays
 
 
-def _joined(sets: Sequence[ImageSet]) -> ImageSet:
-    images = torch.cat([one.images for one in sets]).contiguous(memory_format=torch.channels_last)
-    examples = tuple(example for one in sets for example in one.examples)
-    return ImageSet(images, torch.cat([one.labels for one in sets]), examples)
-
-
-def load_materials(benchmark: Benchmark, source: Source, test_images: int | None = None) -> Materials:
-    """Draw the split and decode every image of it.
+def load_materials(
+    benchmark: Benchmark, source: Source, test_images: int | None = None, store: PixelStore | None = None
+) -> Materials:
+    """Draw the split; images are decoded when they are first needed, or by ``Materials.decode``.
 
     Args:
         benchmark: what is compared.
         source: the clean images.
         test_images: at most so many test images, evenly spread over the split's; all by default.
+        store: where decoded images live; in memory by default.
 
     Raises:
         ConfigError: the source has too few images or classes for the split, or the test source has other classes.
-        BrokenImageError: an image of the split cannot be used.
     """
+    kept = store or PixelStore()
     rule = benchmark.split.test_source
     path = getattr(source, "path", "")
     test_source = source
@@ -162,11 +193,14 @@ def load_materials(benchmark: Benchmark, source: Source, test_images: int | None
     test_labels = None if rule is None else [test_source.labels_of(index)[0] for index in range(len(test_source))]
     split = draw_split(benchmark.split, labels, source.classes, benchmark.split_seed, test_labels)
     test = split.test
+    if benchmark.split.leave_pairs_out:
+        paired = {source.key(index) for index in split.pairs}
+        test = tuple(index for index in test if test_source.key(index) not in paired)
     if test_images is not None and test_images < len(test):
         test = tuple(test[number * len(test) // test_images] for number in range(test_images))
 
     def images(of: Source, indices: tuple[int, ...]) -> ImageSet:
-        return load_images(of, indices, benchmark.prepare, split.label_of)
+        return load_images(of, indices, benchmark.prepare, split.label_of, kept)
 
     return Materials(
         benchmark=benchmark,

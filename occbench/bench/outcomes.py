@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.types import CLEAN, Condition
 
-__all__ = ["AVERAGE", "Outcomes", "check_paired", "on_common_cells"]
+__all__ = ["AVERAGE", "Outcomes", "check_paired", "member_groups", "on_common_cells"]
 
 #: The name of the headline: the mean over every non-clean condition, each weighted equally.
 AVERAGE: Final = "avg"
+#: What a column is called that stands for all groups of one occluder.
+_ALL: Final = "-all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +71,20 @@ class Outcomes:
         return tuple(dict.fromkeys(condition.group for condition in self.conditions))
 
     @cached_property
+    def headline(self) -> str:
+        """The group that sums a model up: ``avg``, or ``clean`` where the test set has clean images alone."""
+        return AVERAGE if any(group != CLEAN.group for group in self.groups) else CLEAN.group
+
+    @cached_property
     def accuracy(self) -> NDArray[np.float64]:
         """float64[n_conditions]: share of the scored images that are right, per condition."""
         return np.asarray(np.count_nonzero(self.hits, axis=0) / self.cells_by_condition, dtype=np.float64)
+
+    def in_order(self, columns: Sequence[int]) -> "Outcomes":
+        """Return the same outcomes with the columns in another order."""
+        order = list(columns)
+        seen = None if self.seen is None else self.seen[:, order]
+        return Outcomes(self.correct[:, order], self.labels, tuple(self.conditions[place] for place in order), seen)
 
     def counts(self, columns: NDArray[np.intp]) -> tuple[int, int]:
         """Return how many images have a scored cell in ``columns``, and how many scored cells there are."""
@@ -84,7 +97,9 @@ class Outcomes:
         return np.asarray(self.seen[:, columns].any(axis=1), dtype=np.bool_)
 
     def columns(self, group: str) -> NDArray[np.intp]:
-        """Return the column indices of a condition group, or of every non-clean condition for ``avg``.
+        """Return the column indices of a condition group.
+
+        A group may also be ``avg``, every non-clean condition, or stand for several; see ``member_groups``.
 
         Raises:
             ConfigError: the test set has no such group.
@@ -92,13 +107,32 @@ class Outcomes:
         if group == AVERAGE:
             chosen = [index for index, condition in enumerate(self.conditions) if condition.group != CLEAN.group]
         else:
-            chosen = [index for index, condition in enumerate(self.conditions) if condition.group == group]
+            members = member_groups(group, self.groups)
+            chosen = [index for index, condition in enumerate(self.conditions) if condition.group in members]
         if not chosen:
             raise ConfigError(
                 f"condition group {group!r} was asked, the test set has {', '.join(self.groups)}: "
                 f"ask for one of them or for {AVERAGE!r}."
             )
         return np.asarray(chosen, dtype=np.intp)
+
+
+def member_groups(name: str, groups: Sequence[str]) -> tuple[str, ...]:
+    """Return the groups that a column of a table stands for: none where the test set does not have all of them.
+
+    ``20`` stands for ``20c`` and ``20r``, patterns of 20 % at the centre and at random places [Cen et al., table S2];
+    ``scarf-all`` for every group that begins with ``scarf-``; any other name for the group itself.
+
+    Args:
+        name: of a column.
+        groups: that the test set has.
+    """
+    if name in groups:
+        return (name,)
+    if name.endswith(_ALL):
+        return tuple(group for group in groups if group.startswith(name.removesuffix(_ALL[1:])))
+    both = (f"{name}c", f"{name}r")
+    return both if set(both) <= set(groups) else ()
 
 
 def on_common_cells(outcomes: Sequence[Outcomes]) -> list[Outcomes]:

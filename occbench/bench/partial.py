@@ -15,12 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from occbench.bench.predictions import block_file, write_block
+from occbench.bench.outcomes import Outcomes
+from occbench.bench.precision import CellDesign
+from occbench.bench.predictions import block_file, read_outcomes, write_block
 from occbench.core.errors import DatasetError
 from occbench.core.files import whole_file
-from occbench.core.types import Condition
+from occbench.core.types import CLEAN, Condition
 
-__all__ = ["PartialMatrix", "cell_files"]
+__all__ = ["PartialMatrix", "cell_files", "read_part"]
 
 _ANSWERS: Final = {"top1": np.int32, "top5": np.bool_, "p_label": np.float32, "margin": np.float32}
 _SCHEMA: Final = pa.schema(
@@ -76,6 +78,25 @@ class PartialMatrix:
         if metric == "top5":
             return np.asarray(self._answers["top5"] & self.seen)
         return np.asarray((self._answers["top1"] == self.labels.numpy()[:, None]) & self.seen)
+
+    def outcomes(self, seen: NDArray[np.bool_], metric: str) -> Outcomes:
+        """Return what is known as outcomes, the clean column first, whose block must be there.
+
+        Args:
+            seen: bool[n_images, n_conditions], the known cells to tell of.
+            metric: ``top1`` or ``top5``.
+
+        Raises:
+            DatasetError: the clean column's block is missing or damaged, or a condition has no such cell.
+        """
+        clean = read_outcomes(self._folder, (CLEAN,), metric)
+        told = seen & self.seen
+        return Outcomes(
+            np.concatenate([clean.correct, self.matrix(metric)], axis=1),
+            clean.labels,
+            (CLEAN, *self.conditions),
+            np.concatenate([np.ones((len(told), 1), dtype=np.bool_), told], axis=1),
+        )
 
     def hits(self, images: Indices, columns: Indices) -> NDArray[np.bool_]:
         """Return bool[K], top-1 right or wrong, of K known cells."""
@@ -140,3 +161,25 @@ class PartialMatrix:
 def cell_files(folder: Path) -> list[Path]:
     """Return the files of cells in a folder, in the order they were written."""
     return sorted(folder.glob("cells-*.parquet"))
+
+
+def read_part(folder: Path, conditions: Sequence[Condition], n_cells: int, metric: str) -> Outcomes:
+    """Read the part of a test set that was scored to meet a precision, the clean column first.
+
+    Cells that a later, interrupted call added are left out: they are no random part.
+
+    Args:
+        folder: of blocks and cells.
+        conditions: the occluded ones, in the order in which they were scored.
+        n_cells: how many cells the part has.
+        metric: ``top1`` or ``top5``.
+
+    Raises:
+        DatasetError: a file is missing or damaged.
+    """
+    labels = read_outcomes(folder, (CLEAN,)).labels
+    matrix = PartialMatrix(folder, torch.from_numpy(labels.astype(np.int64)), conditions)
+    seen = CellDesign(*matrix.seen.shape).prefix(n_cells)
+    if missing := int(np.count_nonzero(seen & ~matrix.seen)):
+        raise DatasetError(f"{folder} lacks {missing} of {n_cells} scored cells: run the benchmark again.")
+    return matrix.outcomes(seen, metric)

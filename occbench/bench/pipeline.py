@@ -5,12 +5,13 @@ A model whose first stages are frozen computes the same activations for the same
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from occbench.core.errors import ConfigError
 from occbench.models.backbone import Backbone
 
 __all__ = ["ActivationCache", "Pipeline"]
@@ -28,6 +29,17 @@ class ActivationCache:
         """Return what was kept under ``key``, or None."""
         return self._kept.get(key)
 
+    def recall_rows(self, keys: Sequence[tuple[str, ...]], make: Callable[[], Tensor]) -> Tensor:
+        """Return one row for each key, stacked; ``make`` makes all rows where one of them is not kept yet."""
+        found = [self._kept.get(key) for key in keys]
+        if all(row is not None for row in found):
+            return torch.stack([row for row in found if row is not None])
+        made = make()
+        for key, row, known in zip(keys, made, found, strict=True):
+            if known is None:
+                self.recall(key, row.clone)
+        return made
+
     def recall(self, key: tuple[str, ...], compute: Callable[[], Tensor]) -> Tensor:
         """Return what was kept under ``key``, or compute it and keep it if it fits."""
         if (found := self._kept.get(key)) is not None:
@@ -43,24 +55,36 @@ class ActivationCache:
 class Pipeline:
     """A model's input side: normalise, run the frozen stages without gradients, hand over to the trainable ones."""
 
-    def __init__(self, model: Backbone, device: torch.device, precision: str) -> None:
-        """Take a model whose trainable layers are selected already."""
+    def __init__(self, model: Backbone, device: torch.device, precision: str, *, keep_map: bool = False) -> None:
+        """Take a model whose trainable layers are selected already.
+
+        Args:
+            model: the network.
+            device: where it is.
+            precision: ``fp32`` or ``bf16``.
+            keep_map: feature maps before pooling can be asked for, however much of the network is frozen.
+        """
         self.model = model
         self.device = device
         self.bf16 = precision == "bf16"
-        self._prefix, self._rest = model.split_trunk()
+        self._keep_map = keep_map
+        self._prefix, self._stages, self._pool = model.split_trunk(keep_map=keep_map)
 
     @cached_property
     def prefix_hash(self) -> str:
         """SHA-256 over names, weights and buffers of the frozen stages, and the precision; empty without any."""
-        frozen = self.model.frozen_state()
+        frozen = self.model.frozen_state(keep_map=self._keep_map)
         if not frozen:
             return ""
-        digest = hashlib.sha256(f"{self.model.name} {self.bf16}".encode())
+        digest = hashlib.sha256(f"{self.model.name} {self.bf16} {self._keep_map}".encode())
         for name in sorted(frozen):
             digest.update(name.encode())
             digest.update(frozen[name].detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+    def exact(self) -> "Pipeline":
+        """Return the same model's input side in fp32."""
+        return Pipeline(self.model, self.device, "fp32", keep_map=self._keep_map)
 
     def autocast(self) -> torch.autocast:
         """Return the context of the chosen precision."""
@@ -78,4 +102,18 @@ class Pipeline:
 
     def vectors(self, inputs: Tensor) -> Tensor:
         """Return deep feature vectors float[B, D] of ``inputs``'s result."""
-        return self._rest(inputs)
+        return self._pool(self._stages(inputs))
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return the feature maps float[B, K, H, W] of ``inputs``'s result; with ``keep_map`` only."""
+        if not self._keep_map:
+            raise ConfigError('the method asks for feature maps: add "map" to its needs.')
+        return self._stages(inputs)
+
+    def pool(self, feature_map: Tensor) -> Tensor:
+        """Return deep feature vectors float[B, D] of feature maps.
+
+        Raises:
+            ConfigError: the network pools something else than its map.
+        """
+        return self.model.pool(feature_map)

@@ -100,6 +100,18 @@ class CellDesign:
                 conditions.append(hand)
         return np.concatenate(images), np.concatenate(conditions)
 
+    def prefix(self, n_cells: int) -> NDArray[np.bool_]:
+        """Return bool[n_images, n_conditions]: the cells of the first blocks that hold ``n_cells`` cells together."""
+        seen = np.zeros((self.n_images, self.n_conditions), dtype=np.bool_)
+        held = 0
+        for index in range(self.n_blocks):
+            if held >= n_cells:
+                break
+            images, conditions = self.block(index)
+            seen[images, conditions] = True
+            held += len(images)
+        return seen
+
     def _hands(self, squad: int) -> list[Conditions]:
         dealt = stream(self.seed, "precision", self.n_images, squad, "conditions").permutation(self.n_conditions)
         return np.array_split(dealt, self.rounds)

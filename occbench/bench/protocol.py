@@ -31,6 +31,8 @@ class SplitRule(FrozenModel):
         test_per_class: test images of a class, at most, drawn from the rest.
         validation_share: share of the training images held out to choose the epoch; 0 keeps the last epoch.
         pair_classes: classes whose images are paired with their occluded twins; ``all`` takes every class of the head.
+        pair_among: beginnings of class names; as many ``pair_classes`` are drawn from those that begin with each (five
+            men and five women). Empty draws from all.
         pair_per_class: clean images paired, of each such class; ``all`` takes every training image.
         protocol: ``inclusive`` draws the pairs from the training images; ``exclusive`` keeps the last ``pair_classes``
             classes for the pairs alone, and neither trains nor tests on them.
@@ -38,16 +40,20 @@ class SplitRule(FrozenModel):
             ``pair_classes`` from the others. None takes all classes but those that ``exclusive`` keeps for the pairs.
         test_source: options that turn the source into the one of the test images (an official test split); None takes
             both from one source.
+        leave_pairs_out: images of the test source that are paired, by their key, are not tested: the two sources share
+            images, and what a paired one is occluded by in training would be tested on.
     """
 
     train_per_class: CountOrAll
     test_per_class: Count = 50
     validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
     pair_classes: CountOrAll = 10
+    pair_among: tuple[str, ...] = ()
     pair_per_class: CountOrAll = 5
     protocol: Literal["inclusive", "exclusive"] = "inclusive"
     head_classes: Count | None = None
     test_source: PluginSpec | None = None
+    leave_pairs_out: bool = False
 
     @model_validator(mode="after")
     def _something_is_left_to_test(self) -> "SplitRule":
@@ -55,6 +61,11 @@ class SplitRule(FrozenModel):
             raise ValueError("pair_classes: all leaves an exclusive split no class to train on: give a number")
         if self.train_per_class == "all" and self.test_source is None:
             raise ValueError("train_per_class: all leaves nothing to test on: give a number, or a test_source")
+        if self.pair_among and (self.pair_classes == "all" or self.pair_classes % len(self.pair_among)):
+            raise ValueError(
+                f"pair_classes {self.pair_classes} cannot be drawn in equal parts from the {len(self.pair_among)} "
+                "kinds of pair_among: give a multiple"
+            )
         return self
 
 
@@ -134,6 +145,7 @@ class Benchmark(FrozenModel):
         occlusions: families whose conditions are the test columns.
         pair_occlusions: families that the pairs are made with; empty takes ``occlusions`` (other occluders than the
             test's in the cross-pattern protocol).
+        clean_column: whether the clean test images are a test column, too; not where they are trained on.
         split: which images go where.
         backbones: their names.
         pretrained: start from published weights (or those given by ``--weights``); otherwise from scratch.
@@ -155,6 +167,7 @@ class Benchmark(FrozenModel):
     prepare: Prepare = Prepare()
     occlusions: Annotated[tuple[PluginSpec, ...], Field(min_length=1)]
     pair_occlusions: tuple[PluginSpec, ...] = ()
+    clean_column: bool = True
     split: SplitRule
     backbones: Annotated[tuple[str, ...], Field(min_length=1)]
     pretrained: bool = True

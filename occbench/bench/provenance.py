@@ -100,6 +100,13 @@ def _limits(arms: Sequence[TrainedArm], tables: Sequence[Comparable], beside: Ma
             f"One training seed ({', '.join(single)}): intervals are about these very models on other images, not "
             "about training again."
         )
+    if parts := [run for run in runs if run.part]:
+        shared = runs[0].top1.cells_by_condition[1:].sum()
+        found.append(
+            f"{len(parts)} of {len(runs)} runs were scored in part (--precision). Every number is of the {shared:,} "
+            f"random cells, of {parts[0].part['cells_of_full_matrix']:,}, that all rows have. The same command without "
+            "--precision scores the others."
+        )
     if len({canonical_json(run.manifest.get("versions", {})) for run in runs}) > 1:
         found.append("The runs were made with different package versions; see provenance.")
     for arm in arms:

@@ -1,4 +1,4 @@
-"""`occbench score`: a ready model on a dataset directory, without training; the output directory is the state.
+"""`occbench score`: a ready model on a dataset or a folder, without training; the output directory is the state.
 
 It is a run directory like those of `occbench run-benchmark`: ``scores/<test set>/`` with a block for each condition,
 ``records.jsonl``, and ``manifest.json`` last. ``facts.json`` says from the first moment on whose it is.
@@ -18,9 +18,10 @@ import torch
 from occbench.bench.classify import RenderedPixels, StoredPixels
 from occbench.bench.outcomes import Outcomes
 from occbench.bench.pipeline import Pipeline
+from occbench.bench.pixel_store import PixelStore
 from occbench.bench.precision import Estimate
 from occbench.bench.predictions import read_outcomes
-from occbench.bench.ready_images import fingerprint_of, load_test_set
+from occbench.bench.ready_data import ReadyData
 from occbench.bench.ready_scorer import MatrixScorer
 from occbench.bench.records import Record, append_records
 from occbench.bench.score import TestSet
@@ -28,15 +29,14 @@ from occbench.bench.summary import Origin, summarise
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import hash_file, write_json
-from occbench.core.types import CLEAN
-from occbench.data.datasets import StoredDataset
-from occbench.data.manifest import MANIFEST, Manifest, made_with, read_manifest
+from occbench.data.manifest import MANIFEST, made_with
 from occbench.models.backbone import Backbone
 
 __all__ = ["Scores", "score_dataset"]
 
 _VERSION: Final = 1  # raised when other numbers come from the same settings
 _FACTS: Final = "facts.json"
+_DECODED: Final = "decoded"
 #: Name of the arm and the method of a model that was not trained here.
 _READY: Final = "ready"
 
@@ -60,45 +60,43 @@ class Scores:
     classified: int
 
 
-def score_dataset(  # noqa: PLR0913 - one argument for each option of the command
-    directory: Path,
+def score_dataset(
+    data: ReadyData,
     pipeline: Pipeline,
     out: Path | None = None,
     *,
     batch_size: int = 64,
-    stored: bool = False,
     half_width: float | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Scores:
-    """Score a model on the clean and occluded images of a dataset, or what is missing of it.
+    """Score a model on clean and occluded images, or what is missing of them.
 
     Args:
-        directory: made by ``occbench generate``.
-        pipeline: the model's input side; its head answers in the dataset's classes, in label order.
+        data: what is scored; see ``bench.ready_data.open_data``.
+        pipeline: the model's input side; its head answers in the data's classes, in label order.
         out: run directory, absent, empty or of this very model and test set; ``runs/<fingerprint>`` by default.
         batch_size: images in a forward pass.
-        stored: read the occluded images that a materialised dataset stores instead of rendering them.
         half_width: score only as many cells as this half-width of the occluded average at 95 % needs, a share (0.0025
             for 0.25 points). What is left may be scored later.
         on_progress: told how many more predictions were made.
 
     Raises:
-        ConfigError: a head of another width, images that the model cannot take, or a dataset that cannot be scored.
-        DatasetError: no finished dataset, damaged predictions, or an ``out`` that holds something else.
+        ConfigError: a head of another width, images that the model cannot take, or data that cannot be scored.
+        BrokenImageError: an image of a folder that cannot be decoded.
+        DatasetError: damaged predictions, or an ``out`` that holds something else.
     """
-    manifest = read_manifest(directory)
-    _check_request(directory, manifest, pipeline.model, batch_size, half_width)
-    dataset = StoredDataset(directory) if stored else None
-    facts = _facts(manifest, pipeline, stored=stored)
+    _check_request(data, pipeline.model, batch_size, half_width)
+    dataset = data.stored_rows()
+    facts = _facts(data, pipeline)
     home = Path("runs") / fingerprint(facts) if out is None else out
     _check_home(home, facts)
     folder = home / "scores" / facts["test_set"]
     if (home / MANIFEST).is_file():
-        return Scores(home, _full_records(folder, manifest, facts), None, manifest.rows, 0)
-    test = load_test_set(directory, manifest, facts["test_set"])
+        return Scores(home, _full_records(folder, data, facts), None, data.cells, 0)
+    test = data.load(PixelStore(home / _DECODED))
     _try_one(pipeline, test)
     write_json(home / _FACTS, facts)
-    rendered = RenderedPixels(test, test.conditions[1:], pipeline.device)
+    rendered = RenderedPixels(test, test.occluded, pipeline.device)
     pixels = rendered if dataset is None else StoredPixels(dataset)
     scorer = MatrixScorer(pipeline, test, pixels, dataset is None, folder, batch_size, on_progress)
     started = time.perf_counter()
@@ -106,24 +104,20 @@ def score_dataset(  # noqa: PLR0913 - one argument for each option of the comman
         part, classified = None, scorer.score_all()
     else:
         part, classified = scorer.score_until(half_width)
-    records = (
-        _full_records(folder, manifest, facts) if part is None else _records(manifest, facts, part.top1, part.top5)
-    )
+    records = _full_records(folder, data, facts) if part is None else _records(data, facts, part.top1, part.top5)
     append_records(home / "records.jsonl", records)
     if part is not None:
-        asked = {"asked_half_width": half_width, "confidence": 0.95, "cells_of_full_matrix": manifest.rows}
+        asked = {"asked_half_width": half_width, "confidence": 0.95, "cells_of_full_matrix": data.cells}
         write_json(home / "estimate.json", asdict(part.estimate) | asked)
-        return Scores(home, records, part.estimate, manifest.rows, classified)
-    _write_manifest(home, manifest, facts, pipeline, (classified, time.perf_counter() - started))
-    return Scores(home, records, None, manifest.rows, classified)
+        return Scores(home, records, part.estimate, data.cells, classified)
+    _write_manifest(home, data, facts, pipeline, (classified, time.perf_counter() - started))
+    return Scores(home, records, None, data.cells, classified)
 
 
-def _check_request(
-    directory: Path, manifest: Manifest, model: Backbone, batch_size: int, half_width: float | None
-) -> None:
-    if model.num_classes != len(manifest.classes):
+def _check_request(data: ReadyData, model: Backbone, batch_size: int, half_width: float | None) -> None:
+    if model.num_classes != len(data.classes):
         raise ConfigError(
-            f"{directory} has {len(manifest.classes)} classes and the head of {model.name} has {model.num_classes}: "
+            f"{data.path} has {len(data.classes)} classes and the head of {model.name} has {model.num_classes}: "
             "give a model trained on these classes, or take the head's rows of them (--classes-map FILE)."
         )
     if batch_size < 1:
@@ -132,11 +126,16 @@ def _check_request(
         raise ConfigError(
             f"a precision is a half-width above 0 and below 100 percentage points, found {100 * half_width:g}."
         )
-    if manifest.images == 0:
-        raise ConfigError(f"{directory} has no image: generate it from a source that has some.")
+    if data.images == 0:
+        raise ConfigError(f"{data.path} has no image: generate it from a source that has some.")
+    if half_width is not None and not data.cells:
+        raise ConfigError(
+            f"{data.path} is a plain folder: --precision is of the average over occluded columns, and it has none. "
+            "Leave the option out, or put occlusions on the images with `occbench generate` first."
+        )
 
 
-def _facts(manifest: Manifest, pipeline: Pipeline, *, stored: bool) -> dict[str, Any]:
+def _facts(data: ReadyData, pipeline: Pipeline) -> dict[str, Any]:
     """Return everything that can change a number; the names are those of ``Cell.facts``."""
     model = pipeline.model
     return {
@@ -146,8 +145,8 @@ def _facts(manifest: Manifest, pipeline: Pipeline, *, stored: bool) -> dict[str,
         "arm": {"method": {"name": _READY}},
         "seed": 0,
         "precision": "bf16" if pipeline.bf16 else "fp32",
-        "test_occlusions": manifest.pixels_fingerprint,
-        "test_set": fingerprint_of(manifest, stored=stored),
+        "test_occlusions": data.pixels,
+        "test_set": data.test_set,
         # a model that is a file of the user's is another model when the file is edited
         **({model.name: hash_file(Path(model.name.rpartition(":")[0]))} if ".py:" in model.name else {}),
     }
@@ -165,7 +164,7 @@ def _check_home(home: Path, facts: dict[str, Any]) -> None:
     """Refuse a directory that is something else's."""
     file = home / _FACTS
     if not file.is_file():
-        if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        if home.exists() and (not home.is_dir() or any(entry.name != _DECODED for entry in home.iterdir())):
             raise DatasetError(f"{home} holds something else than scores: give an --out that is absent or empty.")
         return
     try:
@@ -188,24 +187,23 @@ def _try_one(pipeline: Pipeline, test: TestSet) -> None:
     except (AssertionError, RuntimeError, ValueError) as error:
         side, model = test.images.images.shape[-1], pipeline.model
         raise ConfigError(
-            f"{model.name} cannot take images of {side} px ({error}): it was made for {model.size_px} px. Generate the "
+            f"{model.name} cannot take images of {side} px ({error}): it was made for {model.size_px} px. Generate a "
             f"dataset with --set prepare.size_px={model.size_px}."
         ) from error
 
 
-def _full_records(folder: Path, manifest: Manifest, facts: dict[str, Any]) -> tuple[Record, ...]:
-    conditions = (CLEAN, *manifest.recipe.conditions())
-    top1, top5 = (read_outcomes(folder, conditions, metric) for metric in ("top1", "top5"))
-    return _records(manifest, facts, top1, top5)
+def _full_records(folder: Path, data: ReadyData, facts: dict[str, Any]) -> tuple[Record, ...]:
+    top1, top5 = (read_outcomes(folder, data.conditions, metric) for metric in ("top1", "top5"))
+    return _records(data, facts, top1, top5)
 
 
-def _records(manifest: Manifest, facts: dict[str, Any], top1: Outcomes, top5: Outcomes) -> tuple[Record, ...]:
-    origin = Origin(manifest.recipe.name, _READY, _READY, facts["backbone"], facts["seed"], fingerprint(facts))
+def _records(data: ReadyData, facts: dict[str, Any], top1: Outcomes, top5: Outcomes) -> tuple[Record, ...]:
+    origin = Origin(data.name, _READY, _READY, facts["backbone"], facts["seed"], fingerprint(facts))
     return tuple(summarise(origin, top1, top5))
 
 
 def _write_manifest(
-    home: Path, manifest: Manifest, facts: dict[str, Any], pipeline: Pipeline, work: tuple[int, float]
+    home: Path, data: ReadyData, facts: dict[str, Any], pipeline: Pipeline, work: tuple[int, float]
 ) -> None:
     classified, score_s = work
     device = pipeline.device
@@ -213,13 +211,13 @@ def _write_manifest(
         home / MANIFEST,
         {
             "fingerprint": fingerprint(facts),
-            "benchmark": manifest.recipe.name,
+            "benchmark": data.name,
             "arm": _READY,
             "facts": facts,
             "test_set": facts["test_set"],
-            "test_images": manifest.images,
-            "classes": list(manifest.classes),
-            "dataset_fingerprint": manifest.dataset_fingerprint,
+            "test_images": data.images,
+            "classes": list(data.classes),
+            "dataset_fingerprint": data.fingerprint,
             "backbone_weights": pipeline.model.provenance,
             "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu",
             "versions": made_with() | {"torch": torch.__version__},

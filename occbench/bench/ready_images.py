@@ -1,20 +1,28 @@
-"""The images of a dataset directory as a test set: clean ones decoded once and resident, occluded ones to be made."""
+"""The images of a dataset directory or of a plain folder as a test set."""
 
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
-from occbench.bench.images import ImageSet
+from occbench.bench.decoding import Listing
+from occbench.bench.images import listed_images, load_images
+from occbench.bench.pixel_store import PixelStore
 from occbench.bench.score import TestSet
 from occbench.core.canonical import fingerprint
-from occbench.core.errors import ConfigError
+from occbench.core.errors import ConfigError, DatasetError
+from occbench.core.interfaces import Source
+from occbench.core.prepare import Prepare
 from occbench.core.types import CLEAN, Example
 from occbench.data.clean import CleanImages
 from occbench.data.manifest import Manifest
+from occbench.data.overlays import open_overlays
 from occbench.data.render import Renderer
 
-__all__ = ["fingerprint_of", "load_test_set"]
+__all__ = ["fingerprint_of", "folder_test_set", "load_test_set"]
 
 
 def fingerprint_of(manifest: Manifest, *, stored: bool) -> str:
@@ -30,34 +38,59 @@ def fingerprint_of(manifest: Manifest, *, stored: bool) -> str:
     return fingerprint([*pixels, *lossy])
 
 
-def load_test_set(directory: Path, manifest: Manifest, name: str) -> TestSet:
-    """Decode the clean images of a dataset.
+def load_test_set(directory: Path, manifest: Manifest, name: str, store: PixelStore | None = None) -> TestSet:
+    """Return the test set of a dataset; its clean images are decoded when they are first used.
 
     Args:
         directory: of the dataset.
         manifest: of the dataset.
         name: fingerprint of the test set.
+        store: where the decoded images live; in memory by default.
 
     Raises:
-        ConfigError: images with several labels or of different sizes.
+        ConfigError: images with several labels; on first use, images of different sizes.
         DatasetError: a shard that cannot be read.
     """
     if manifest.multi_label:
         raise ConfigError(f"{directory} gives its images several labels: top-1 accuracy needs exactly one of each.")
-    clean = CleanImages(directory, manifest)
-    shape = clean.example(0).image.shape
-    pixels = np.empty((len(clean), *shape), dtype=np.uint8)
-    examples = []
-    for number, place in enumerate(pixels):
-        example = clean.example(number)
-        if example.image.shape != shape:
-            raise ConfigError(
-                f"{directory} has images of different sizes ({shape[1]} x {shape[0]} and {example.image.shape[1]} x "
-                f"{example.image.shape[0]} px): generate it with prepare.rule direct or shorter_side."
-            )
-        place[...] = example.image
-        examples.append(Example(example.key, place, example.labels, example.object_mask, example.parts))
-    labels = torch.tensor([example.labels[0] for example in examples])
-    images = ImageSet(torch.from_numpy(pixels).permute(0, 3, 1, 2), labels, tuple(examples))
-    renderer = Renderer(manifest.recipe.build_occlusions(), manifest.recipe.seed)
+    clean, one_at_a_time = CleanImages(directory, manifest), Lock()
+
+    def read(position: int) -> Example:
+        with one_at_a_time:  # open Parquet files are not to be read by several threads
+            row = clean.row(position)
+        return clean.to_example(row)
+
+    rows = [row for file in manifest.files_in("clean") for row in _labelled_keys(directory / file.path)]
+    listing = Listing(
+        keys=tuple(row["key"] for row in rows),
+        labels=tuple((row["label"],) for row in rows),
+        classes=tuple(manifest.classes),
+        read=read,
+        identity=lambda: {"dataset": manifest.dataset_fingerprint},
+        size_px=manifest.recipe.prepare.size_px,
+    )
+    renderer = Renderer(manifest.recipe.build_occlusions(), manifest.recipe.seed, open_overlays(directory, manifest))
+    images = listed_images(listing, torch.tensor([row["label"] for row in rows], dtype=torch.int64), store)
     return TestSet(images, renderer, (CLEAN, *renderer.conditions), name)
+
+
+def folder_test_set(source: Source, rule: Prepare, name: str, store: PixelStore | None = None) -> TestSet:
+    """Return the test set of a source's images as they are, ``clean`` its one column.
+
+    Args:
+        source: the images; label i answers to the head's row i.
+        rule: must give all images one size.
+        name: fingerprint of the test set.
+        store: where the decoded images live; in memory by default.
+    """
+    same = {label: label for label in range(len(source.classes))}
+    images = load_images(source, range(len(source)), rule, same, store)
+    return TestSet(images, Renderer((), 0), (CLEAN,), name)
+
+
+def _labelled_keys(shard: Path) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(shard, columns=["key", "label"]).to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DatasetError(f"{shard} cannot be read: {error}. Run `occbench verify` on it.") from error
+    return rows

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from occbench.bench.ready_classes import rows_by_name
 from occbench.core.errors import ConfigError
 from occbench.models.backbone import Backbone
 from occbench.models.load import load_backbone
@@ -26,7 +27,8 @@ def ready_model(
         classes: of the test set, in label order.
         pretrained: with its published weights.
         weights: with the weights of a file.
-        classes_map: see ``read_classes_map``; without it the head must have exactly these classes, in this order.
+        classes_map: see ``read_classes_map``; without it the rows of an ImageNet head are found by the classes' names,
+            and any other head must have exactly these classes, in this order.
 
     Raises:
         ConfigError: random weights, a head for other classes, or a map that does not fit.
@@ -39,11 +41,21 @@ def ready_model(
         )
     rows = None if classes_map is None else read_classes_map(classes_map, classes)
     model = load_backbone(name, len(classes), pretrained=pretrained, weights=weights, head_rows=rows)
-    if str(model.provenance["head"]).startswith("re-initialised"):
+    if rows is not None:
+        return model
+    renewed = str(model.provenance["head"]).startswith("re-initialised")
+    width = _head_of(name, pretrained, weights) if renewed else model.num_classes
+    named = rows_by_name(classes, width)
+    if None not in named and named != list(range(len(classes))):
+        found = [row for row in named if row is not None]
+        return load_backbone(name, len(classes), pretrained=pretrained, weights=weights, head_rows=found)
+    if renewed:
+        raise ConfigError(_no_rows(name, classes, width, named))
+    if other := [place for place, row in enumerate(named) if row not in (None, place)]:
+        unknown = classes[named.index(None)]
         raise ConfigError(
-            f"the test set has {len(classes)} classes and {name} has {_head_of(name, pretrained, weights)}: a new head "
-            "would answer at random. Give --classes-map FILE with the head's row of every class, or --weights of a "
-            "model trained on these classes."
+            f"{name} answers {classes[other[0]]!r} in row {named[other[0]]}, the test set has it in place {other[0]}, "
+            f"and no row is called {unknown!r}: the rest cannot be put in order. Give --classes-map FILE."
         )
     return model
 
@@ -83,10 +95,22 @@ def read_classes_map(path: Path, classes: Sequence[str]) -> list[int]:
     return [index_of[name] for name in classes]
 
 
-def _head_of(name: str, pretrained: bool, weights: Path | None) -> str:
-    """Return in words how many classes the head has that the weights came with."""
+def _head_of(name: str, pretrained: bool, weights: Path | None) -> int:
+    """Return how many classes the head has that the weights came with; 0 where they have none."""
     try:
         found = load_backbone(name, 1, pretrained=pretrained, weights=weights, head_rows=[0])
     except ConfigError:
-        return "no head in its weights"
-    return f"{str(found.provenance['head']).rpartition(' ')[2]} in its head"
+        return 0
+    return int(str(found.provenance["head"]).rpartition(" ")[2])
+
+
+def _no_rows(name: str, classes: Sequence[str], width: int, named: Sequence[int | None]) -> str:
+    """Say that a new head would be needed."""
+    head = f"{width} in its head" if width else "no head in its weights"
+    unknown = [classes[place] for place, row in enumerate(named) if row is None]
+    if len(unknown) < len(classes):
+        head += f", and {len(unknown)} of them ({', '.join(unknown[:3])}) go by no name of ImageNet's"
+    return (
+        f"the test set has {len(classes)} classes and {name} has {head}: a new head would answer at random. Give "
+        "--classes-map FILE with the head's row of every class, or --weights of a model trained on these classes."
+    )

@@ -16,8 +16,8 @@ from occbench.bench.outcomes import Outcomes
 from occbench.bench.partial import PartialMatrix, cell_files
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.precision import CellDesign, Estimate, score_until
-from occbench.bench.predictions import read_outcomes
 from occbench.bench.score import Predict, TestSet, image_name, score
+from occbench.core.errors import ConfigError
 from occbench.core.types import CLEAN
 
 __all__ = ["MatrixScorer", "ScoredPart"]
@@ -86,8 +86,12 @@ class MatrixScorer:
             The part, None where it came to be the whole and every block is there, and how many images were classified.
 
         Raises:
-            ConfigError: a half-width outside (0, 1).
+            ConfigError: a half-width outside (0, 1), or a test set without a clean column.
         """
+        if CLEAN not in self.test.conditions:
+            raise ConfigError(
+                "--precision needs a clean column beside the part, and this test set has none: leave it out."
+            )
         classified = self.score_clean()
         matrix = self._matrix()
         known = np.count_nonzero(matrix.seen)
@@ -103,18 +107,11 @@ class MatrixScorer:
         if matrix.seen.all():
             matrix.write_blocks()
             return None, classified
-        top1, top5 = (self._outcomes(matrix, seen, metric) for metric in ("top1", "top5"))
-        return ScoredPart(top1, top5, estimate), classified
+        return ScoredPart(matrix.outcomes(seen, "top1"), matrix.outcomes(seen, "top5"), estimate), classified
 
     def score_clean(self) -> int:
         """Write the block of the clean column; return how many images were classified now."""
         return self._score(replace(self.test, conditions=(CLEAN,)))
-
-    def _outcomes(self, matrix: PartialMatrix, seen: NDArray[np.bool_], metric: str) -> Outcomes:
-        clean = read_outcomes(self.folder, (CLEAN,), metric)
-        correct = np.concatenate([clean.correct, matrix.matrix(metric)], axis=1)
-        scored = np.concatenate([np.ones((len(seen), 1), dtype=np.bool_), seen], axis=1)
-        return Outcomes(correct, clean.labels, self.test.conditions, scored)
 
     def _score(self, test: TestSet) -> int:
         return score(
@@ -123,7 +120,7 @@ class MatrixScorer:
         )  # fmt: skip
 
     def _matrix(self) -> PartialMatrix:
-        return PartialMatrix(self.folder, self.test.images.labels, self.test.conditions[1:])
+        return PartialMatrix(self.folder, self.test.images.labels, self.test.occluded)
 
     def _classify(self, matrix: PartialMatrix, images: Indices, columns: Indices) -> None:
         answer = None if self.predict is None else self._answer(self.predict)
@@ -135,7 +132,7 @@ class MatrixScorer:
 
     def _answer(self, predict: Predict) -> Answer:
         """Return ``predict`` for mixed batches, with the images behind the inputs as ``bench.score`` shows them."""
-        shown, conditions, device = self.test.images, self.test.conditions[1:], self.pipeline.device
+        shown, conditions, device = self.test.images, self.test.occluded, self.pipeline.device
 
         def answer(inputs: Tensor, pixels: Tensor, images: Indices, columns: Indices) -> Tensor:
             cells = zip(images.tolist(), columns.tolist(), strict=True)

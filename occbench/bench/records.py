@@ -34,6 +34,7 @@ class Record:
         high: upper end.
         n: images that the value rests on.
         run: fingerprint of the run that made it.
+        part: whether it is of a random part of the image x condition cells (``--precision``) instead of all.
 
     Raises:
         DatasetError: a number that is not finite or an interval that does not hold the value.
@@ -51,6 +52,7 @@ class Record:
     high: float | None
     n: int
     run: str
+    part: bool = False
 
     def __post_init__(self) -> None:
         numbers = [number for number in (self.low, self.value, self.high) if number is not None]
@@ -62,12 +64,14 @@ class Record:
 
     @property
     def identity(self) -> tuple[str | int | None, ...]:
-        """What the number is of: every field but the number, its interval and its count of images."""
+        """What the number is of: every field but the number, its interval and what it rests on."""
         return tuple(getattr(self, name) for name in _NAMES if name not in _MEASURED)
 
 
 _NAMES: Final = tuple(field.name for field in fields(Record))
-_MEASURED: Final = frozenset({"value", "low", "high", "n"})
+_MEASURED: Final = frozenset({"value", "low", "high", "n", "part"})
+#: Fields that stand in a line only where they are set.
+_MARKS: Final = frozenset({"part"})
 
 
 def append_records(path: Path, records: Iterable[Record]) -> None:
@@ -80,8 +84,9 @@ def append_records(path: Path, records: Iterable[Record]) -> None:
         StorageError: the disk is full or the folder cannot be written.
     """
     kept = read_records(path) if path.exists() else []
-    written = dict.fromkeys([*kept, *records])
-    write_bytes(path, "".join(f"{canonical_json(asdict(record))}\n" for record in written).encode())
+    written = list(dict.fromkeys([*kept, *records]))
+    if written != kept or not path.exists():
+        write_bytes(path, "".join(f"{_line(record)}\n" for record in written).encode())
 
 
 def read_records(path: Path) -> list[Record]:
@@ -109,6 +114,10 @@ def to_frame(records: Iterable[Record]) -> "pd.DataFrame":
     return pd.DataFrame([asdict(record) for record in records], columns=list(_NAMES))
 
 
+def _line(record: Record) -> str:
+    return canonical_json({name: value for name, value in asdict(record).items() if value or name not in _MARKS})
+
+
 def _parse(line: str, where: str) -> Record:
     try:
         values = json.loads(line)
@@ -116,11 +125,10 @@ def _parse(line: str, where: str) -> Record:
         raise DatasetError(
             f"{where}: expected a JSON object, found {line[:40]!r}. Delete the line and run again."
         ) from error
-    if not isinstance(values, dict) or set(values) != set(_NAMES):
+    if not isinstance(values, dict) or set(values) - _MARKS != set(_NAMES) - _MARKS:
         found = sorted(values) if isinstance(values, dict) else type(values).__name__
-        raise DatasetError(
-            f"{where}: expected the fields {sorted(_NAMES)}, found {found}. Delete the line and run again."
-        )
+        needed = sorted(set(_NAMES) - _MARKS)
+        raise DatasetError(f"{where}: expected the fields {needed}, found {found}. Delete the line and run again.")
     # a whole number is written without its point
     numbers = {name: None if values[name] is None else float(values[name]) for name in ("value", "low", "high")}
     return Record(**{**values, **numbers})

@@ -1,10 +1,10 @@
 """`occbench run-benchmark`: every cell trained and scored; the run directory is the state.
 
 A cell's directory is named by its fingerprint, so a changed setting is a new run, and a repeated command finds
-everything finished.
+everything finished. Its manifest is written last; one with an entry ``part`` is of a test set that was scored only as
+far as a precision needed, and a later call without one goes on from there.
 """
 
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,33 +15,45 @@ from typing import Final
 import torch
 
 from occbench.bench.cell import Cell
+from occbench.bench.classify import RenderedPixels
+from occbench.bench.home import exclusive, stored_manifest
 from occbench.bench.materials import Materials
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.predictions import read_outcomes
-from occbench.bench.records import Record, append_records
-from occbench.bench.score import TestSet, count_flips, score
+from occbench.bench.ready_scorer import MatrixScorer
+from occbench.bench.records import Record, append_records, latest_records, read_records
+from occbench.bench.run_manifest import Effort, manifest_of, part_of
+from occbench.bench.score import TestSet, count_flips, missing_conditions
 from occbench.bench.states import load_state, save_state
 from occbench.bench.summary import records_of
 from occbench.bench.train import Epoch, train
 from occbench.bench.training_run import Prediction, extend
 from occbench.core.canonical import fingerprint
 from occbench.core.files import write_json
-from occbench.core.interfaces import Method
-from occbench.data.manifest import made_with
 from occbench.models.load import load_backbone
 
-__all__ = ["Listener", "run_cell", "test_set", "trained"]
+__all__ = ["Listener", "finished_records", "run_cell", "test_set", "trained", "untrained"]
 
 #: Predictions compared with fp32 when a cell is scored in bf16; fewer where a forward pass is slow.
 _PROBED: Final = {"cpu": 250, "cuda": 1000}
+_BATCH: Final = 64
 
 
 @dataclass(frozen=True)
 class Listener:
-    """What a caller wants to be told: after every epoch and after every scored condition."""
+    """What a caller wants to be told while cells run.
+
+    Attributes:
+        on_epoch: after every epoch.
+        on_step: after every training step, which share of an epoch it was.
+        on_predictions: after every batch of test images, how many predictions it made.
+        on_records: when a cell was finished now, with its records.
+    """
 
     on_epoch: Callable[[Cell, Epoch], None] = lambda _cell, _epoch: None
-    on_block: Callable[[Cell, str], None] = lambda _cell, _condition: None
+    on_step: Callable[[Cell, float], None] = lambda _cell, _share: None
+    on_predictions: Callable[[Cell, int], None] = lambda _cell, _count: None
+    on_records: Callable[[Cell, list[Record]], None] = lambda _cell, _records: None
 
 
 def test_set(materials: Materials) -> TestSet:
@@ -55,7 +67,12 @@ test_set.__test__ = False  # type: ignore[attr-defined]  # not a test case, what
 
 
 def run_cell(
-    cell: Cell, materials: Materials, folder: Path, cache: ActivationCache, listener: Listener | None = None
+    cell: Cell,
+    materials: Materials,
+    folder: Path,
+    cache: ActivationCache,
+    listener: Listener | None = None,
+    half_width: float | None = None,
 ) -> list[Record]:
     """Train and score one cell, or what is missing of it; return its records.
 
@@ -65,93 +82,127 @@ def run_cell(
         folder: of all runs; the cell's own is ``folder/<fingerprint>``.
         cache: activations shared between cells.
         listener: told about progress.
+        half_width: score only as many image x condition cells as this half-width of the occluded average at 95 % needs,
+            a share (0.0025 for 0.25 points); the records say so. Everything by default.
 
     Raises:
         ConfigError: the training diverged.
-        DatasetError: a damaged file of an earlier run.
+        DatasetError: a damaged file of an earlier run, or one of another version.
+        StorageError: another process is at work on the cell, or its directory cannot be written.
     """
     told = listener or Listener()
-    home = folder / cell.fingerprint
-    test = test_set(materials)
-    scores = home / "scores" / test.fingerprint
+    if (finished := finished_records(cell, materials, folder, half_width)) is not None:
+        return finished
+    home, test = folder / cell.fingerprint, test_set(materials)
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if not (home / "manifest.json").is_file():
-        pipeline, method = trained(cell, materials, folder, cache, told, device), cell.arm.build()
-        trained_s = time.perf_counter() - started
-        run = Prediction(pipeline, cache)
-        classified = score(
-            partial(run.ask, method), pipeline, test, scores, cache=cache,
-            on_block=lambda condition: told.on_block(cell, condition.name),
-        )  # fmt: skip
-        scored_s = max(time.perf_counter() - started - trained_s, 1e-9)
+    pipeline = trained(cell, materials, folder, cache, told, device)
+    train_s = time.perf_counter() - started
+    with exclusive(home):
+        scorer = _scorer(cell, pipeline, test, home, cache, told)
+        part, classified = (None, scorer.score_all()) if half_width is None else scorer.score_until(half_width)
+        earlier = stored_manifest(home, cell) or {"train_s": 0.0, "score_s": 0.0}
+        effort = Effort(train_s, time.perf_counter() - started - train_s, classified, _probe(cell, pipeline, test))
+        records = _records(cell, home, test) if part is None else records_of(cell, part.top1, part.top5)
+        append_records(home / "records.jsonl", records)
         write_json(home / "split.json", materials.split_keys())
-        compared, flips = _probe(pipeline, method, test)
-        write_json(
-            home / "manifest.json",
-            {
-                "fingerprint": cell.fingerprint,
-                "benchmark": cell.benchmark.name,
-                "arm": cell.arm_name,
-                "facts": cell.facts,
-                "test_set": test.fingerprint,
-                "test_images": len(test.images),
-                "classes": list(materials.split.classes),
-                "pair_occluders": {
-                    condition.parameters["occluder"]: condition.parameters["occluder_sha256"]
-                    for condition in materials.pair_conditions(cell.arm)
-                    if "occluder_sha256" in condition.parameters
-                },
-                "backbone_weights": pipeline.model.provenance,
-                "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu",
-                "versions": made_with() | {"torch": torch.__version__},
-                "train_s": round(trained_s, 1),
-                "score_s": round(scored_s, 1),
-                "precision_probe": {"compared": compared, "flips": flips},
-                "images_per_s": round(classified / scored_s, 1),
-            },
-        )
-    records = records_of(cell, read_outcomes(scores, test.conditions), read_outcomes(scores, test.conditions, "top5"))
-    append_records(home / "records.jsonl", records)
+        manifest = manifest_of(cell, materials, test, pipeline, effort)
+        manifest |= {name: round(float(earlier[name]) + manifest[name], 1) for name in ("train_s", "score_s")}
+        if part is not None and half_width is not None:
+            manifest["part"] = part_of(test, part.estimate, half_width)
+        write_json(home / "manifest.json", manifest)
+    told.on_records(cell, records)
     return records
 
 
-def _probe(pipeline: Pipeline, method: Method, test: TestSet) -> tuple[int, int]:
+def finished_records(
+    cell: Cell, materials: Materials, folder: Path, half_width: float | None = None
+) -> list[Record] | None:
+    """Return the records of a cell that has been scored as far as is asked, or None where something is left to do.
+
+    Args:
+        cell: which one.
+        materials: images of its benchmark.
+        folder: of all runs.
+        half_width: as for ``run_cell``.
+
+    Raises:
+        DatasetError: a damaged file of an earlier run, or one of another version.
+    """
+    home, test = folder / cell.fingerprint, test_set(materials)
+    if (known := stored_manifest(home, cell)) is None:
+        return None
+    if (part := known.get("part")) is None:
+        if missing_conditions(test.conditions, home / "scores" / test.fingerprint):
+            return None
+        records = _records(cell, home, test)
+        append_records(home / "records.jsonl", records)
+        return records
+    if half_width is None or part["estimate"]["half_width"] > half_width:
+        return None
+    return latest_records(read_records(home / "records.jsonl"))
+
+
+def _records(cell: Cell, home: Path, test: TestSet) -> list[Record]:
+    scores = home / "scores" / test.fingerprint
+    return records_of(cell, read_outcomes(scores, test.conditions), read_outcomes(scores, test.conditions, "top5"))
+
+
+def _scorer(
+    cell: Cell, pipeline: Pipeline, test: TestSet, home: Path, cache: ActivationCache, told: Listener
+) -> MatrixScorer:
+    return MatrixScorer(
+        pipeline,
+        test,
+        RenderedPixels(test, test.occluded, pipeline.device),
+        by_condition=True,
+        folder=home / "scores" / test.fingerprint,
+        batch_size=_BATCH,
+        on_progress=partial(told.on_predictions, cell),
+        predict=partial(Prediction(pipeline, cache).ask, cell.arm.build()),
+        cache=cache,
+    )
+
+
+def _probe(cell: Cell, pipeline: Pipeline, test: TestSet) -> tuple[int, int]:
     """Return (predictions compared, answers that differ from fp32); nothing is compared where fp32 was scored."""
     if not pipeline.bf16:
         return 0, 0
-    run, exact = Prediction(pipeline), Pipeline(pipeline.model, pipeline.device, "fp32")
-    count = _PROBED[pipeline.device.type]
-    return count_flips(partial(run.ask, method), pipeline, exact, test, count)
+    exact = pipeline.exact()
+    predict = partial(Prediction(pipeline).ask, cell.arm.build())
+    return count_flips(predict, pipeline, exact, test, _PROBED[pipeline.device.type])
 
 
 def trained(
     cell: Cell, materials: Materials, folder: Path, cache: ActivationCache, told: Listener, device: torch.device
 ) -> Pipeline:
     """Return a cell's trained model; what is finished of its training is kept, and so is the warm-up it starts from."""
-    checkpoint = folder / cell.fingerprint / "checkpoint.safetensors"
-    pipeline = _untrained(cell, materials, device)
+    home = folder / cell.fingerprint
+    checkpoint = home / "checkpoint.safetensors"
+    pipeline = untrained(cell, materials, device)
     if load_state(checkpoint, pipeline.model) is not None:
         return pipeline
     if cell.warm_up is not None:
         start = trained(cell.warm_up, materials, folder, cache, told, device)
         pipeline.model.start_from(start.model)
-    train(
-        pipeline,
-        cell.arm.build(),
-        cell.arm,
-        materials,
-        rule=cell.benchmark.train,
-        seed=cell.seed,
-        folder=checkpoint.parent / "train",
-        cache=cache,
-        on_epoch=lambda epoch: told.on_epoch(cell, epoch),
-    )
-    save_state(checkpoint, pipeline.model)
+    with exclusive(home):
+        train(
+            pipeline,
+            cell.arm.build(),
+            cell.arm,
+            materials,
+            rule=cell.benchmark.train,
+            seed=cell.seed,
+            folder=home / "train",
+            cache=cache,
+            on_epoch=partial(told.on_epoch, cell),
+            on_step=partial(told.on_step, cell),
+        )
+        save_state(checkpoint, pipeline.model)
     return pipeline
 
 
-def _untrained(cell: Cell, materials: Materials, device: torch.device) -> Pipeline:
+def untrained(cell: Cell, materials: Materials, device: torch.device) -> Pipeline:
     """Load the backbone with its trainable layers selected, on the device."""
     benchmark, split = cell.benchmark, materials.split
     model = load_backbone(
@@ -164,7 +215,10 @@ def _untrained(cell: Cell, materials: Materials, device: torch.device) -> Pipeli
     )
     rule = benchmark.train
     model.select_trainable(rule.trainable, running_statistics=rule.batch_norm == "running")
-    pipeline = Pipeline(model, device, rule.precision)
+    method = cell.arm.build()
+    if not method.trains_backbone:
+        model.freeze()
+    pipeline = Pipeline(model, device, rule.precision, keep_map="map" in method.needs)
     extend(pipeline, cell.arm.build(), cell.seed)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return pipeline

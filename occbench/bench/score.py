@@ -1,7 +1,7 @@
 """Scoring: every test image under every condition, rendered and classified on the device, one block per condition."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -9,10 +9,11 @@ from torch import Tensor
 
 from occbench.bench.augment import Geometry
 from occbench.bench.batch import ImageBatch, silhouettes
-from occbench.bench.images import ImageSet, batches, render_batch
+from occbench.bench.images import ImageSet, batches
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.predictions import answers, block_file, write_block
-from occbench.core.types import Condition
+from occbench.bench.resident import Resident
+from occbench.core.types import CLEAN, Condition
 from occbench.data.render import Renderer
 
 __all__ = ["Predict", "TestSet", "count_flips", "image_name", "missing_conditions", "score"]
@@ -31,7 +32,7 @@ class TestSet:
     Attributes:
         images: clean test images.
         renderer: puts the conditions on them.
-        conditions: the columns, ``clean`` among them.
+        conditions: the columns, ``clean`` first where it is one of them.
         fingerprint: of images, labels and overlays; runs are compared only where it is equal.
     """
 
@@ -41,6 +42,18 @@ class TestSet:
     renderer: Renderer
     conditions: tuple[Condition, ...]
     fingerprint: str
+    _residents: dict[torch.device, Resident] = field(default_factory=dict, repr=False)
+
+    @property
+    def occluded(self) -> tuple[Condition, ...]:
+        """The columns but ``clean``."""
+        return tuple(condition for condition in self.conditions if condition.name != CLEAN.name)
+
+    def on(self, device: torch.device) -> Resident:
+        """Return the images and overlays as they stand on a device; kept with this test set and its copies."""
+        if device not in self._residents:
+            self._residents[device] = Resident(self.images, self.renderer, device)
+        return self._residents[device]
 
 
 @torch.inference_mode()
@@ -111,7 +124,7 @@ def count_flips(predict: Predict, pipeline: Pipeline, exact: Pipeline, test: Tes
     for number, condition in enumerate(test.conditions[::step][:batches_wanted]):
         start = (number * batch_size) % max(1, len(test.images) - batch_size + 1)
         rows = slice(start, min(start + batch_size, len(test.images)))
-        pixels = render_batch(test.images, rows, condition, test.renderer, pipeline.device)
+        pixels = test.on(pipeline.device).render(rows, condition)
         batch = _batch(pipeline, test, condition, rows, len(pixels))
         found = []
         for one in (pipeline, exact):
@@ -134,7 +147,7 @@ def missing_conditions(conditions: Sequence[Condition], folder: Path) -> list[Co
 
 def _filled(pipeline: Pipeline, test: TestSet, condition: Condition, rows: slice, batch_size: int) -> Tensor:
     """Return uint8[B, 3, S, S]: the images of ``rows``, a last batch filled up by its last image."""
-    pixels = render_batch(test.images, rows, condition, test.renderer, pipeline.device)
+    pixels = test.on(pipeline.device).render(rows, condition)
     if (short := _missing_rows(test, rows, batch_size)) > 0:
         pixels = torch.cat([pixels, pixels[-1:].expand(short, -1, -1, -1)])
     return pixels

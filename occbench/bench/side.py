@@ -1,5 +1,6 @@
 """Vectors of a frozen network beside the classifier (diffusion features): computed once for images that come again."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import lru_cache
@@ -41,21 +42,29 @@ def side_vectors(name: str, options: Mapping[str, Any], batch: Batch, cache: Act
     extractor = _extractor(name, _canonical(options))
     if batch.names is None:
         pixels = batch.pixels()
-        return _rounded(extractor, pixels, [""] * len(pixels)).to(pixels.device)
-    keys = [("side", name, _canonical(options), image) for image in batch.names]
-    missing = [row for row, key in enumerate(keys) if cache.find(key) is None]
-    made: dict[int, Tensor] = {}
+        return _rounded(extractor, pixels, _content_names(pixels)).to(pixels.device).float()
+    keys = {image: ("side", name, _canonical(options), image) for image in batch.names}
+    known = {image: cache.find(key) for image, key in keys.items()}
+    # the row of each new image; one that stands in the batch several times is computed once
+    missing = {image: row for row, image in enumerate(batch.names) if known[image] is None}
     if missing:
-        pixels = batch.pixels()
-        found = _rounded(extractor, pixels[missing], [batch.names[row] for row in missing])
-        for row, vector in zip(missing, found.to(_KEPT).cpu(), strict=True):
-            made[row] = cache.recall(keys[row], vector.clone)
-    kept = [made[row] if row in made else cache.recall(key, Tensor) for row, key in enumerate(keys)]
-    return torch.stack(kept).float()
+        pixels = batch.pixels()[list(missing.values())]
+        found = _rounded(extractor, pixels, list(missing)).cpu()
+        for image, vector in zip(missing, found, strict=True):
+            known[image] = cache.recall(keys[image], vector.clone)
+    return torch.stack([vector for image in batch.names if (vector := known[image]) is not None]).float()
 
 
 def _rounded(extractor: Extractor, pixels: Tensor, names: list[str]) -> Tensor:
-    return extractor.vectors(pixels, names).to(_KEPT).float()
+    """Return float16[B, E]; the extractor chooses its own precision, whatever the classifier is trained in."""
+    with torch.autocast(pixels.device.type, enabled=False):
+        return extractor.vectors(pixels, names).to(_KEPT)
+
+
+def _content_names(pixels: Tensor) -> list[str]:
+    """Return a name for each image by what it shows, so that what is drawn for them differs as it does for others."""
+    levels = pixels.round().clamp(0, 255).to("cpu", torch.uint8).numpy()
+    return [hashlib.sha256(image.tobytes()).hexdigest() for image in levels]
 
 
 def _canonical(options: Mapping[str, Any]) -> str:

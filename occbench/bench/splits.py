@@ -110,7 +110,22 @@ def _choose_classes(rule: SplitRule, classes: Sequence[str], seed: int) -> tuple
     head_rows = rows[:size] if rule.head_classes is None else _drawn(rows, size, seed, "head-classes")
     # without head_classes as many classes stay apart as are paired: the last ones
     candidates = sorted(set(rows) - set(head_rows)) if exclusive else head_rows
-    return head_rows, _drawn(candidates, wanted, seed, "pair-classes")
+    if not rule.pair_among:
+        return head_rows, _drawn(candidates, wanted, seed, "pair-classes")
+    each = wanted // len(rule.pair_among)
+    drawn = [_drawn_among(start, candidates, classes, each, seed) for start in rule.pair_among]
+    return head_rows, sorted(row for rows in drawn for row in rows)
+
+
+def _drawn_among(start: str, candidates: Sequence[int], classes: Sequence[str], count: int, seed: int) -> list[int]:
+    """Draw classes whose names begin with ``start``."""
+    found = [row for row in candidates if classes[row].startswith(start)]
+    if len(found) < count:
+        raise ConfigError(
+            f"the split asks for {count} pair_classes whose names begin with {start}, the source has {len(found)}. "
+            "Lower pair_classes, or change pair_among."
+        )
+    return _drawn(found, count, seed, f"pair-classes {start}")
 
 
 def _drawn(candidates: Sequence[int], count: int, seed: int, purpose: str) -> list[int]:

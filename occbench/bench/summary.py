@@ -1,6 +1,6 @@
 """From a cell's outcomes to its records: the numbers of its table row, with intervals clustered by image."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from occbench.bench.metrics import macro_accuracy, nauc, worst_pattern
@@ -37,8 +37,12 @@ def records_of(cell: "Cell", top1: Outcomes, top5: Outcomes) -> list[Record]:
 
 
 def summarise(origin: Origin, top1: Outcomes, top5: Outcomes) -> list[Record]:
-    """Return every condition group and condition, top-1 and top-5, and the summaries of one scored model."""
-    groups = [*top1.groups, AVERAGE]
+    """Return every condition group and condition, top-1 and top-5, and the summaries of one scored model.
+
+    Where cells were left unscored, all records but those of the clean images are marked as of a part. A test set of
+    clean images alone has no averages.
+    """
+    groups = list(dict.fromkeys([*top1.groups, top1.headline]))
     names = [condition.name for condition in top1.conditions]
     records = [
         _record(origin, metric, group, clustered_interval(outcomes, group))
@@ -46,15 +50,21 @@ def summarise(origin: Origin, top1: Outcomes, top5: Outcomes) -> list[Record]:
         for group in groups
     ]
     records += [
-        _point(origin, "top1_condition", name, value, len(top1.labels))
-        for name, value in zip(names, top1.accuracy, strict=True)
+        _point(origin, "top1_condition", name, value, int(images))
+        for name, value, images in zip(names, top1.accuracy, top1.cells_by_condition, strict=True)
     ]
+    if top1.headline != AVERAGE:
+        return records
     worst, value = worst_pattern(top1)
     records.append(_point(origin, "worst_pattern", worst, value, len(top1.labels)))
     records.append(_point(origin, "macro", AVERAGE, macro_accuracy(top1), len(top1.labels)))
     if all(_HIDDEN_SHARES & set(condition.parameters) for condition in top1.conditions if condition.name != CLEAN.name):
         records.append(_point(origin, "nauc", AVERAGE, nauc(top1), len(top1.labels)))
-    return records
+    return [replace(record, part=True) if _is_of_a_part(record, top1) else record for record in records]
+
+
+def _is_of_a_part(record: Record, outcomes: Outcomes) -> bool:
+    return record.group != CLEAN.group and outcomes.seen is not None and not bool(outcomes.seen.all())
 
 
 def _record(origin: Origin, metric: str, group: str, found: Interval) -> Record:

@@ -9,13 +9,14 @@ import numpy as np
 from occbench.bench.breakdowns import classes_worst_first, curves, estimate, heat_maps
 from occbench.bench.claims import Claim
 from occbench.bench.comparisons import compare, judge_claims, resample
-from occbench.bench.finished_runs import Comparable, TrainedArm, comparable, find_runs, natural
+from occbench.bench.finished_runs import Comparable, TrainedArm, comparable, find_runs, on_shared_cells
 from occbench.bench.metrics import clean_drop, macro_accuracy, nauc, occlusion_drop, worst_pattern
-from occbench.bench.outcomes import AVERAGE, Outcomes, check_paired
+from occbench.bench.outcomes import AVERAGE, Outcomes, check_paired, member_groups
 from occbench.bench.protocol import Benchmark, benchmark_names, load_benchmark
 from occbench.bench.provenance import describe_runs, provenance_of, warnings_of
 from occbench.bench.reference import PublishedClaim, ReferenceRow, claims_for, reference_names, reference_table
 from occbench.bench.resampling import DRAWS
+from occbench.bench.stored_conditions import natural
 from occbench.core.results import Cost, PublishedRow, ResultRow, ResultSet, TableCell
 from occbench.core.types import CLEAN
 
@@ -80,7 +81,7 @@ def published_for(name: str, extra: Benchmark | None = None) -> Published:
 def _result_set(
     table: Comparable, tables: Sequence[Comparable], begun: Sequence[Path], published: Published, draws: int
 ) -> ResultSet:
-    arms = sorted(table.arms, key=lambda arm: _order(arm, published.arms))
+    arms = sorted(on_shared_cells(table.arms), key=lambda arm: _order(arm, published.arms))
     check_paired([outcomes for arm in arms for outcomes in arm.top1])
     columns = _columns(arms[0].top1[0], published.rows)
     resampled = resample(arms, columns, draws=draws)
@@ -120,12 +121,21 @@ def _order(arm: TrainedArm, known: Sequence[str]) -> tuple[object, ...]:
 
 
 def _columns(outcomes: Outcomes, rows: Sequence[ReferenceRow]) -> tuple[str, ...]:
-    """Return clean, the groups in the paper's order or else by number, and the average."""
+    """Return clean, the groups in the paper's order or else by number, and the average.
+
+    A column of the paper's that stands for several groups follows the last of them.
+    """
     papers = list(dict.fromkeys(column for row in rows for column in row.values))
     groups = [group for group in outcomes.groups if group != CLEAN.group]
-    groups.sort(key=lambda group: (papers.index(group) if group in papers else len(papers), natural(group)))
+    wide = {name: found for name in papers if len(found := member_groups(name, groups)) > 1 and name not in groups}
+
+    def place(column: str) -> tuple[object, ...]:
+        own = next((name for name, members in wide.items() if column in members), column)
+        return papers.index(own) if own in papers else len(papers), column in wide, natural(column)
+
+    columns = sorted([*groups, *wide], key=place)
     first = [CLEAN.group] if CLEAN.group in outcomes.groups else []
-    return (*first, *groups, *([AVERAGE] if groups else []))
+    return (*first, *columns, *([AVERAGE] if groups else []))
 
 
 def _row(arm: TrainedArm, arms: Sequence[TrainedArm], columns: Sequence[str], paper: ReferenceRow | None) -> ResultRow:

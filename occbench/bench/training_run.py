@@ -1,21 +1,24 @@
 """What a method sees of a run: the model alone when it predicts, the pairs too while it trains."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from contextlib import contextmanager
+from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from occbench.bench.batch import ImageBatch
 from occbench.bench.images import render_batch
 from occbench.bench.materials import Materials
+from occbench.bench.occluding import Occluder
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.protocol import Arm
 from occbench.bench.side import side_dim, side_vectors
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Batch, Method, TrainingRun
+from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.seeding import stream
+from occbench.models.trainable import hold_statistics
 
 __all__ = ["Prediction", "Training", "extend", "generator"]
 
@@ -29,6 +32,8 @@ def generator(seed: int, *names: str | int) -> Generator:
 
 class Prediction(TrainingRun):
     """The side of ``TrainingRun`` that a method needs to predict: the model alone."""
+
+    batch: ImageBatch
 
     def __init__(self, pipeline: Pipeline, cache: ActivationCache | None = None) -> None:
         """Take the model's input side, and where activations are kept."""
@@ -49,6 +54,11 @@ class Prediction(TrainingRun):
         return self._pipeline.model.num_classes
 
     @property
+    def mean_pixel(self) -> Tensor:
+        """The colour that normalisation maps to 0, float32[3] in 0..255."""
+        return torch.tensor(self._pipeline.model.mean, device=self._pipeline.device) * 255
+
+    @property
     def module(self) -> nn.Module:
         """What the method's ``build`` made; see ``TrainingRun``."""
         if self._pipeline.model.extension is None:
@@ -59,17 +69,37 @@ class Prediction(TrainingRun):
         """Return deep feature vectors; see ``TrainingRun``."""
         return self._pipeline.vectors(inputs)
 
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return feature maps; see ``TrainingRun``."""
+        return self._pipeline.features(inputs)
+
+    def pool(self, feature_map: Tensor) -> Tensor:
+        """Return deep feature vectors of feature maps; see ``TrainingRun``."""
+        return self._pipeline.pool(feature_map)
+
     def head(self, vectors: Tensor) -> Tensor:
         """Return logits; see ``TrainingRun``."""
         logits: Tensor = self._pipeline.model.head(vectors)
         return logits
+
+    @contextmanager
+    def held_statistics(self) -> Iterator[None]:
+        """Hold BatchNorm's running statistics; see ``TrainingRun``."""
+        model = self._pipeline.model
+        training = [layer for layer in model.modules() if layer.training]
+        hold_statistics(model)
+        try:
+            yield
+        finally:
+            for layer in training:
+                layer.training = True
 
     def inputs(self, pixels: Tensor) -> Tensor:
         """Return what ``vectors`` takes; see ``TrainingRun``."""
         made = self._pipeline.inputs(pixels)
         return made if self._pipeline.bf16 else made.float()
 
-    def ask(self, method: Method, inputs: Tensor, batch: Batch) -> Tensor:
+    def ask(self, method: Method, inputs: Tensor, batch: ImageBatch) -> Tensor:
         """Return a method's logits for inputs and the images behind them."""
         self.batch = batch
         return method.predict(self, inputs)
@@ -86,6 +116,14 @@ class Prediction(TrainingRun):
         """
         raise ConfigError("a method asks for the overlays of the pairs while it predicts: use them in training only.")
 
+    def occluded_inputs(self) -> Tensor:
+        """Raise: test images are occluded by the benchmark.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("a method asks for occluded inputs while it predicts: use them in training only.")
+
     def side_dim(self, extractor: str, options: Mapping[str, Any]) -> int:
         """Return the length of ``side_vectors``."""
         return side_dim(extractor, options)
@@ -96,10 +134,17 @@ class Prediction(TrainingRun):
 
 
 def extend(pipeline: Pipeline, method: Method, seed: int) -> None:
-    """Give a model what its method learns beside it, with weights drawn from the training seed."""
+    """Give a model what its method learns beside it, with weights drawn from the training seed.
+
+    Raises:
+        ConfigError: the method made something else than a module.
+    """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(seed, "train", "extension").integer(0, 2**31))
-        pipeline.model.extension = method.build(Prediction(pipeline))
+        torch.default_generator.manual_seed(stream(seed, "train", "extension").integer(0, 2**31))
+        made = method.build(Prediction(pipeline))
+    if made is not None and not isinstance(made, nn.Module):  # anything else would be neither trained nor stored
+        raise ConfigError(f"the method's build returned a {type(made).__name__}: return a torch module, or None.")
+    pipeline.model.extension = made
 
 
 class Training(Prediction):
@@ -111,22 +156,44 @@ class Training(Prediction):
         self.draws = generator(seed, "method", 0)
         self._materials = materials
         self._arm = arm
-        self._kept: dict[str, Tensor] = {}
+
+    @cached_property
+    def _occluder(self) -> Occluder:
+        materials = self._materials
+        images = materials.training_images(self._arm)
+        conditions = materials.pair_conditions(self._arm)
+        return Occluder(images, materials.pair_renderer, conditions, self._pipeline.device)
 
     def overlays(self) -> Tensor:
         """Return the overlays of the pairs' conditions; see ``TrainingRun``."""
-        if "overlays" not in self._kept:
-            materials = self._materials
-            renderer, conditions = materials.pair_renderer, materials.pair_conditions(self._arm)
-            if own := [item.name for item in conditions if renderer.per_image(item)]:
-                raise ConfigError(
-                    f"the method pastes the pairs' occlusions on any image, and {own[0]} depends on the image. Set "
-                    "pair_occlusions to families that images share (patterns)."
-                )
-            drawn = [renderer.full_overlay(materials.train.examples[0], item) for item in conditions]
-            stacked = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2)
-            self._kept["overlays"] = stacked.to(self._pipeline.device)
-        return self._kept["overlays"]
+        renderer = self._materials.pair_renderer
+        if own := [item.name for item in self._occluder.conditions if renderer.per_image(item)]:
+            raise ConfigError(
+                f"the method pastes the pairs' occlusions on any image, and {own[0]} depends on the image. Set "
+                "pair_occlusions to families that images share (patterns)."
+            )
+        return self._overlays
+
+    @cached_property
+    def _overlays(self) -> Tensor:
+        return self._occluder.overlays()
+
+    def occluded_inputs(self) -> Tensor:
+        """Return the batch's images under occlusions; see ``TrainingRun``."""
+        batch, occluder, pipeline = self.batch, self._occluder, self._pipeline
+        drawn = torch.randint(len(occluder.conditions), (len(batch.rows),), generator=self.draws).tolist()
+        conditions = [occluder.conditions[number] for number in drawn]
+
+        def make() -> Tensor:
+            return self.inputs(batch.move(occluder.render(batch.rows, conditions)))
+
+        if batch.names is None or not pipeline.prefix_hash:
+            return make()
+        keys = [
+            ("occluded", pipeline.prefix_hash, name, condition.name)
+            for name, condition in zip(batch.names, conditions, strict=True)
+        ]
+        return self._cache.recall_rows(keys, make)
 
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield every clean image of the pairs with its twins, normalised and never augmented; float32."""

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from occbench.bench.augment import Geometry
 from occbench.bench.batch import ImageBatch, silhouettes
 from occbench.bench.images import ImageSet, load_images, render_batch
+from occbench.bench.occluding import Occluder
 from occbench.bench.pipeline import Pipeline
 from occbench.bench.training_run import Prediction, extend, generator
 from occbench.core.interfaces import Method, Occlusion, Source
@@ -25,6 +25,8 @@ Result = TypeVar("Result")
 
 _SIZE_PX: Final = 32
 _BATCH: Final = 8
+#: By how much pixels may leave 0..255: a weighted mean of levels rounds.
+_ROUNDING: Final = 0.01
 
 
 class Broken(Exception):  # noqa: N818 - not an error of the program but a finding about a method
@@ -34,18 +36,25 @@ class Broken(Exception):  # noqa: N818 - not an error of the program but a findi
 class _Run(Prediction):
     """A run with the pairs that the method asked for, and none if it asked for none."""
 
-    def __init__(self, pipeline: Pipeline, pairs: list[tuple[Tensor, Tensor]], overlays: Tensor | None) -> None:
+    def __init__(self, pipeline: Pipeline, pairs: list[tuple[Tensor, Tensor]], occluder: Occluder | None) -> None:
         super().__init__(pipeline)
         self.pipeline, self.network = pipeline, pipeline.model
         self.draws = generator(0, "validate")
         self._pairs = pairs
-        self._overlays = overlays
+        self._occluder = occluder
 
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         return iter(self._pairs)
 
     def overlays(self) -> Tensor:
-        return super().overlays() if self._overlays is None else self._overlays
+        return super().overlays() if self._occluder is None else self._occluder.overlays()
+
+    def occluded_inputs(self) -> Tensor:
+        if self._occluder is None:
+            return super().occluded_inputs()
+        drawn = torch.randint(len(self._occluder.conditions), (len(self.batch.rows),), generator=self.draws)
+        conditions = [self._occluder.conditions[number] for number in drawn.tolist()]
+        return self.inputs(self.batch.move(self._occluder.render(self.batch.rows, conditions)))
 
 
 class Trial:
@@ -68,15 +77,14 @@ class Trial:
     def run(self) -> _Run:
         """Return a new run whose network is in evaluation mode."""
         model = load_backbone("tiny", self.classes).eval()
-        pipeline = Pipeline(model, torch.device("cpu"), "fp32")
+        if not self._method.trains_backbone:
+            model.freeze()
+        pipeline = Pipeline(model, torch.device("cpu"), "fp32", keep_map="map" in self._method.needs)
         attempt("build", partial(extend, pipeline, self._method, 0))
         pairs = [_pair(pipeline, self._images, self._renderer, row) for row in range(2)]
         needs = self._method.needs
-        return _Run(pipeline, pairs if "pairs" in needs else [], self._overlays() if "overlays" in needs else None)
-
-    def _overlays(self) -> Tensor:
-        drawn = [self._renderer.full_overlay(self._images.examples[0], item) for item in self._renderer.conditions]
-        return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2)
+        occluder = Occluder(self._images, self._renderer, self._renderer.conditions, pipeline.device)
+        return _Run(pipeline, pairs if "pairs" in needs else [], occluder if needs & {"overlays", "pairs"} else None)
 
     def started(self) -> _Run:
         """Return a run at its first batch."""
@@ -89,7 +97,7 @@ class Trial:
     def inputs(self, run: _Run) -> Tensor:
         """Return the batch as the method gets it to predict."""
         run.batch = self.rows()
-        return run.inputs(self._images.images)
+        return run.inputs(self._images.images[:])
 
     def training_batch(self, run: _Run) -> tuple[Tensor, Tensor]:
         """Return (inputs, targets) as the method gets them to train, its own augmentation included.
@@ -98,19 +106,38 @@ class Trial:
             Broken: ``augment`` raised, or returned something else than images and targets of this batch.
         """
         run.batch = before = self.rows()
-        found: Any = attempt("augment", partial(self._method.augment, run, before.pixels(), self.labels))
+        labels = self.labels
+        found: Any = attempt("augment", partial(self._method.augment, run, before.pixels(), labels))
         if not (isinstance(found, tuple) and len(found) == 2 and all(isinstance(part, Tensor) for part in found)):
             raise Broken(f"augment must return (images, targets), found {_describe(found)}.")
+        if not torch.equal(before.pixels(), self._images.images[:].float()) or not torch.equal(labels, self.labels):
+            raise Broken("augment changed its images or labels in place. Work on a new tensor (images.clone()).")
         images, targets = found
-        if images.shape != before.pixels().shape or len(targets) != len(images):
-            raise Broken(
-                f"augment must return {list(before.pixels().shape)} images and a target for each, found "
-                f"{_describe(images)} and {_describe(targets)}."
-            )
-        if not torch.equal(before.pixels(), self._images.images.float()):
-            raise Broken("augment changed its images in place. Work on a new tensor (images.clone()).")
-        run.batch = ImageBatch(lambda: images, before.masks, None)
+        self._check_images(images, before.pixels())
+        self._check_targets(targets)
+        run.batch = ImageBatch(lambda: images, before.masks, None, before.rows)
         return run.inputs(images), targets
+
+    def _check_images(self, images: Tensor, before: Tensor) -> None:
+        if images.shape != before.shape or images.dtype != before.dtype:
+            raise Broken(f"augment must return images {_describe(before)}, found {_describe(images)}.")
+        low, high = images.amin().item(), images.amax().item()
+        if not (low >= -_ROUNDING and high <= 255 + _ROUNDING):  # a number that is none fails both
+            raise Broken(
+                f"augment returned pixels from {low:.6g} to {high:.6g}; they are 0 to 255 before and after it. Scale "
+                "back, and clamp."
+            )
+
+    def _check_targets(self, targets: Tensor) -> None:
+        hard = targets.shape == (_BATCH,) and targets.dtype == torch.int64
+        soft = targets.shape == (_BATCH, self.classes) and targets.is_floating_point()
+        if not (hard or soft):
+            raise Broken(
+                f"augment must return targets int64[{_BATCH}] or float32[{_BATCH}, {self.classes}] (images, classes), "
+                f"found {_describe(targets)}."
+            )
+        if soft and not torch.allclose(targets.sum(1), torch.ones(_BATCH), atol=1e-4):
+            raise Broken("augment returned targets that do not sum to 1 for every image. Divide by their sum.")
 
     def rows(self, rows: slice = slice(None)) -> ImageBatch:
         """Return the images behind some rows of the batch."""
@@ -118,7 +145,7 @@ class Trial:
         pixels = images.images[rows].float()
         places = range(_BATCH)[rows]
         return ImageBatch(
-            lambda: pixels, lambda: silhouettes(images, places, Geometry(), device), list(images.keys[rows])
+            lambda: pixels, lambda: silhouettes(images, places, Geometry(), device), list(images.keys[rows]), places
         )
 
     def loss(self, run: _Run) -> Tensor:

@@ -1,10 +1,10 @@
 """`occbench validate`: the contract of a user's method, tried in seconds on drawn images with a tiny network."""
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import torch
 from pydantic.errors import PydanticSchemaGenerationError
@@ -20,7 +20,7 @@ from occbench.data.config import build_plugin
 __all__ = ["Check", "validate_method"]
 
 #: What ``TrainingRun`` offers.
-_OFFERED: Final = frozenset({"masks", "overlays", "pairs"})
+_OFFERED: Final = frozenset({"map", "masks", "overlays", "pairs"})
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,16 @@ class Check:
     problem: str
 
 
-def validate_method(name: str) -> Iterator[Check]:
-    """Try a method and yield one check after another; a method that cannot be built has only the first.
+def validate_method(name: str, options: Mapping[str, Any] | None = None) -> Iterator[Check]:
+    """Try a method and yield one check after another; where it cannot be built, or its module, the others are left out.
 
     Args:
         name: a built-in name, an entry point's name, or ``path/to/file.py:ClassName``.
+        options: those that are not to have their defaults.
     """
-    promise = "it is found, and built with its default options"
+    promise = "it is found, and built with its options"
     try:
-        method = _built(name)
+        method = _built(name, options or {})
     except Broken as broken:
         yield Check(promise, str(broken))
         return
@@ -55,13 +56,15 @@ def validate_method(name: str) -> Iterator[Check]:
             check(method, trial)
         except Broken as broken:
             yield Check(promise, str(broken))
+            if check is _module_is_built:
+                return
         else:
             yield Check(promise, "")
 
 
-def _built(name: str) -> Method:
+def _built(name: str, options: Mapping[str, Any]) -> Method:
     try:
-        return build_plugin(name, "methods", Method, {})
+        return build_plugin(name, "methods", Method, options)
     except (ConfigError, PluginError) as error:
         raise Broken(str(error)) from error
     except (PydanticSchemaGenerationError, TypeError) as error:
@@ -95,24 +98,36 @@ def _needs_what_there_is(method: Method, _: Trial) -> None:
         raise Broken(f"needs asks for {', '.join(unknown)}; the trainer offers {', '.join(sorted(_OFFERED))}.")
 
 
+def _module_is_built(_: Method, trial: Trial) -> None:
+    trial.run()
+
+
+def _augments_a_batch(_: Method, trial: Trial) -> None:
+    trial.training_batch(trial.started())
+
+
 def _loss_is_one_finite_number(_: Method, trial: Trial) -> None:
     trial.loss(trial.started())
 
 
-def _loss_has_gradients(_: Method, trial: Trial) -> None:
+def _loss_has_gradients(method: Method, trial: Trial) -> None:
     run = trial.started()
     loss = trial.loss(run)
     if not loss.requires_grad:
         raise Broken("the loss has no gradient. Leave .item(), .detach() and torch.no_grad() out of it.")
     loss.backward()  # type: ignore[no-untyped-call]
-    for half, network in (("trunk", run.network.trunk), ("head", run.network.head)):
+    halves = (("trunk", run.network.trunk), ("head", run.network.head)) if method.trains_backbone else ()
+    for half, network in halves:
         if not any(weight.grad is not None and weight.grad.any() for weight in network.parameters()):
             raise Broken(f"no gradient reaches the {half}. Take vectors from run.vectors and logits from run.head.")
+    learned = [] if run.network.extension is None else list(run.network.extension.parameters())
+    if any(weight.requires_grad for weight in learned) and all(weight.grad is None for weight in learned):
+        raise Broken("no gradient reaches the module that build made. Use run.module in the loss.")
 
 
 def _steps_change_the_weights(_method: Method, trial: Trial) -> None:
     run = trial.started()
-    optimizer = torch.optim.SGD(run.network.parameters(), lr=0.01)
+    optimizer = torch.optim.SGD([weight for weight in run.network.parameters() if weight.requires_grad], lr=0.01)
     before = [weight.detach().clone() for weight in run.network.parameters()]
     for _ in range(3):
         optimizer.zero_grad()
@@ -171,6 +186,8 @@ _PROMISES: Final[dict[str, Callable[[Method, Trial], None]]] = {
     "it is a frozen value with JSON options": _is_a_frozen_value,
     "it can be pickled": _can_be_pickled,
     "it needs only what the trainer offers": _needs_what_there_is,
+    "what it learns beside the network is built": _module_is_built,
+    "augment returns images and targets of the batch": _augments_a_batch,
     "loss is one finite number": _loss_is_one_finite_number,
     "its gradient reaches trunk and head": _loss_has_gradients,
     "training steps change the weights": _steps_change_the_weights,

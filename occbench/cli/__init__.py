@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from occbench.cli import benchmarks, datasets, occluders, scoring, training
+from occbench.cli import benchmarks, datasets, occluders, publishing, scoring, training
 
 __all__ = ["app", "main"]
 
@@ -25,6 +25,7 @@ datasets.register(app)
 training.register(app)
 scoring.register(app)
 benchmarks.register(app)
+publishing.register(app)
 app.add_typer(occluders.app, name="occluders")
 
 

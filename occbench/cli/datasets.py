@@ -1,6 +1,5 @@
 """`occbench generate`, `verify`, `preview` and `list`."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,7 +34,9 @@ def generate(
         Literal["parquet", "webdataset"] | None,
         typer.Option(help="Container of materialised images; default as in the recipe."),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes; 0 works in this one.")] = -1,
+    workers: Annotated[
+        int, typer.Option(help="Processes; 0 works in this one. Default: one a core, or one a GPU for a network.")
+    ] = -1,
     limit: Annotated[int | None, typer.Option(help="At most so many clean images, evenly spread.")] = None,
     set_: SetOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be used.")] = False,
@@ -51,14 +52,14 @@ def generate(
     from occbench.cli.terminal import progress_bar, show_estimate, show_manifest
     from occbench.data.recipe import load_recipe
     from occbench.engine.local import LocalExecutor
-    from occbench.generate.plan import estimate, plan
+    from occbench.generate.plan import default_workers, estimate, plan
     from occbench.generate.run import generate as run
 
     changes = list(set_ or [])
     changes += ["storage.layout=materialised"] if materialise else []
     changes += [f"storage.format={format}"] if format else []
     loaded = load_recipe(recipe, changes)
-    workers = (os.cpu_count() or 1) if workers < 0 else workers
+    workers = default_workers(loaded) if workers < 0 else workers
     if dry_run:
         planned = plan(loaded, loaded.open_source(source), source, limit)
         show_estimate(estimate(planned, assume_images), workers)

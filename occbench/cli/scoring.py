@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 def score(
     model: Annotated[str, typer.Option("--model", help="torchvision/NAME, timm/NAME, tiny or FILE.py:ClassName.")],
-    data: Annotated[Path, typer.Option("--data", help="A dataset made by `occbench generate`.")],
+    data: Annotated[
+        Path, typer.Option("--data", help="A dataset of `occbench generate`, or a folder with one folder per class.")
+    ],
     weights: Annotated[Path | None, typer.Option(help="A checkpoint (safetensors or .pth) of the model.")] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Take the model's published weights.")] = False,
     out: Annotated[
@@ -33,6 +35,10 @@ def score(
     stored: Annotated[
         bool, typer.Option("--stored", help="Read the occluded images that a materialised dataset stores.")
     ] = False,
+    resize: Annotated[
+        Literal["shorter_side", "direct"],
+        typer.Option(help="Of a plain folder: resize the shorter side and crop the centre, or stretch to the square."),
+    ] = "shorter_side",
     precision: Annotated[
         float | None,
         typer.Option(
@@ -41,29 +47,33 @@ def score(
         ),
     ] = None,
 ) -> None:
-    """Score a ready model on clean and occluded images. A repeated command does only what is missing."""
+    """Score a ready model on clean and occluded images. A repeated command does only what is missing.
+
+    The images of a plain folder are scored as they are.
+    """
     import torch
 
     from occbench.bench.pipeline import Pipeline
     from occbench.bench.ready import score_dataset
+    from occbench.bench.ready_data import open_data
     from occbench.bench.ready_model import ready_model
-    from occbench.data.manifest import read_manifest
 
-    manifest = read_manifest(data)
-    loaded = ready_model(model, manifest.classes, pretrained=pretrained, weights=weights, classes_map=classes_map)
+    classes = open_data(data, stored=stored).classes
+    loaded = ready_model(model, classes, pretrained=pretrained, weights=weights, classes_map=classes_map)
+    opened = open_data(data, stored=stored, resize=resize, size_px=loaded.size_px)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     loaded.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with progress(manifest.images + manifest.rows) as advance:
+    with progress(opened.images + opened.cells) as advance:
         found = score_dataset(
-            data,
+            opened,
             Pipeline(loaded, device, "fp32"),
             out,
             batch_size=batch_size,
-            stored=stored,
             half_width=None if precision is None else precision / 100,
             on_progress=advance,
         )
-    typer.secho(f"{model} on {data}: {manifest.images:,} images x {manifest.conditions} conditions", bold=True)
+    conditions = len(opened.conditions) - 1
+    typer.secho(f"{model} on {data}: {opened.images:,} images x {conditions} conditions", bold=True)
     show_groups(found)
     show_effort(found)
 

@@ -52,6 +52,8 @@ def show_estimate(found: "Estimate", workers: int) -> None:
     typer.echo(
         f"{readable_bytes(found.total_bytes)} on disk, {readable_time(found.wall_s(workers))} with {workers} workers"
     )
+    if found.device:
+        typer.echo(f"{found.core_s / 3600:,.2f} GPU-hours, measured on {found.device}")
     typer.echo(f"measured on {found.sampled_images} images on this machine; nothing was written")
 
 
@@ -64,6 +66,8 @@ def show_manifest(manifest: "Manifest", out: Path) -> None:
         f"occluded images ({stored}), {readable_bytes(total)}.",
         fg="green",
     )
+    for note in manifest.source.notes:
+        typer.secho(f"{manifest.source.name}: {note}", fg="yellow")
     if manifest.quarantined:
         typer.secho(f"{manifest.quarantined} images could not be used: see {out / 'quarantine.jsonl'}.", fg="yellow")
     typer.echo(

@@ -1,7 +1,8 @@
 """`occbench run-benchmark`: train and score every cell of a benchmark; `occbench validate`: try a method."""
 
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,9 +10,11 @@ from occbench.cli.datasets import SetOption, SourceOption
 
 if TYPE_CHECKING:
     from occbench.bench.cell import Cell
+    from occbench.bench.forecast import Forecast
+    from occbench.bench.jobs import Request
     from occbench.bench.materials import Materials
-    from occbench.bench.run import Listener
-    from occbench.bench.train import Epoch
+    from occbench.bench.protocol import Benchmark
+    from occbench.bench.records import Record
 
 
 def register(app: typer.Typer) -> None:
@@ -34,57 +37,100 @@ def run_benchmark(
     arms: Annotated[str, typer.Option(help="Only these arms, e.g. C,C-Full.")] = "",
     test_images: Annotated[int | None, typer.Option(help="At most so many test images, evenly spread.")] = None,
     set_: SetOption = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            help="Score only as many test cells as the occluded average needs for this half-width at 95 %, in "
+            "percentage points, e.g. 0.25; a later run without this option scores the others."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(help="Cells that run at the same time, each on a GPU of its own or a share of the CPU.")
+    ] = 1,
+    track: Annotated[
+        str, typer.Option(help="Log every epoch and the results to this module: trackio, wandb or one like them.")
+    ] = "",
+    decoded: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Folder for decoded images that do not fit into memory; default RUNS/decoded."),
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be run, and how long a step takes.")
+        bool, typer.Option("--dry-run", help="Measure a few steps and say what would be run and how long it takes.")
     ] = False,
 ) -> None:
     """Train and score every arm, backbone and seed. A repeated command does only what is missing.
 
     Each cell lives in RUNS/<fingerprint>; a changed setting is a new cell, never an overwritten one.
     """
-    from occbench.bench.cell import cells
-    from occbench.bench.materials import load_materials
-    from occbench.bench.pipeline import ActivationCache
+    from occbench.bench.forecast import forecast
+    from occbench.bench.jobs import Request
     from occbench.bench.protocol import load_benchmark
-    from occbench.bench.run import run_cell
 
-    changes = list(set_ or []) + ([f"seeds=[{seeds}]"] if seeds else [])
-    loaded = load_benchmark(benchmark, tuple(changes))
-    chosen = checkpoints(weights or [])
-    wanted = wanted_arms(arms, list(loaded.arms))
-    for name in wanted:  # a wrong option is found now, not after hours of training other arms
-        loaded.arms[name].build()
-    materials = load_materials(loaded, loaded.source_at(source), test_images)
-    for name in wanted:
-        materials.pair_conditions(loaded.arms[name])
-    todo = [cell for cell in cells(loaded, chosen, materials.fingerprint) if cell.arm_name in wanted]
+    loaded = load_benchmark(benchmark, (*(set_ or []), *([f"seeds=[{seeds}]"] if seeds else [])))
+    chosen = checkpoints(weights or [], loaded.backbones)
+    wanted = wanted_arms(arms, loaded)
+    request = Request(
+        loaded, source, test_images, runs, None if precision is None else precision / 100, jobs,
+        threads_of(jobs), track, decoded or runs / "decoded",
+    )  # fmt: skip
+    materials = request.open()
+    todo = wanted_cells(materials, chosen, wanted)
     show_plan(materials, todo, runs)
     if dry_run:
+        show_forecast(forecast(request, materials, todo), request)
         return
-    cache = ActivationCache()
-    for number, cell in enumerate(todo):
-        records = run_cell(cell, materials, runs, cache, _listener(number, len(todo)))
-        row = {record.group: record for record in records if record.metric == "top1"}
-        clean, average = row["clean"], row["avg"]
-        typer.secho(
-            f"{cell.arm_name:<10} {cell.backbone} seed {cell.seed}: clean {clean.value:.2f}, under occlusion "
-            f"{average.value:.2f} [{average.low:.2f}, {average.high:.2f}]  ({runs / cell.fingerprint})",
-            fg="green",
-        )
+    try:
+        run_all(request, materials, todo)
+    except KeyboardInterrupt:
+        typer.secho("Stopped. What is finished is kept: the same command goes on.", err=True, fg="yellow")
+        raise typer.Exit(130) from None
     typer.echo(f"Next: occbench report {runs} --out report")
+
+
+def run_all(request: "Request", materials: "Materials", todo: "list[Cell]") -> None:
+    """Run what is missing, with progress, and print the result of every cell."""
+    from occbench.bench.jobs import Workplace, first_jobs, run_cells
+    from occbench.bench.left import left_of, sum_of
+    from occbench.bench.pipeline import ActivationCache
+    from occbench.bench.tracking import find_tracker
+    from occbench.cli.progress import run_progress
+    from occbench.engine.local import LocalExecutor
+
+    if request.track:  # a module that is not there is found now, not when the first cell starts
+        find_tracker(request.track)
+    left = [left_of(cell, materials, request.runs) for cell in todo]
+    unfinished = [cell for cell, part in zip(todo, left, strict=True) if part]
+    left += [left_of(cell, materials, request.runs, scored=False) for cell in first_jobs(unfinished, request.runs)]
+    if unfinished and request.jobs == 1:
+        materials.decode()
+    here = Workplace(materials, ActivationCache(request.cache_bytes))
+    executor = LocalExecutor(request.jobs if request.jobs > 1 else 0)
+    total = sum_of(left)
+    with (
+        run_progress(total.epochs, total.predictions) as listener,
+        closing(run_cells(request, todo, executor, listener, here)) as results,
+    ):
+        for cell, records in results:
+            show_cell(cell, records, request.runs)
 
 
 def validate(
     method: Annotated[str, typer.Argument(help="FILE.py:Name of your method, or the name of an installed one.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the method, e.g. --set strength=1.0. Repeatable.")
+    ] = None,
 ) -> None:
     """Try a method on drawn images with a tiny network, in seconds: does it do what the trainer expects?
 
     Exit code 1 where a check failed.
     """
     from occbench.bench.validate import validate_method
+    from occbench.data.config import apply_overrides
 
+    options: dict[str, Any] = {}
+    apply_overrides(options, set_ or [])
     checks = []
-    for check in validate_method(method):
+    for check in validate_method(method, options):
         checks.append(check)
         if check.problem:
             typer.secho(f"failed  {check.promise}: {check.problem}", fg="red")
@@ -97,11 +143,11 @@ def validate(
     typer.secho(f"{method} keeps the contract. Next: name it in a benchmark's arms.", fg="green")
 
 
-def checkpoints(options: list[str]) -> dict[str, Path]:
+def checkpoints(options: list[str], backbones: tuple[str, ...]) -> dict[str, Path]:
     """Read ``NAME=FILE`` options.
 
     Raises:
-        ConfigError: not of that form, or no such file.
+        ConfigError: not of that form, no such file, or a backbone that the benchmark does not have.
     """
     from occbench.core.errors import ConfigError
 
@@ -110,27 +156,56 @@ def checkpoints(options: list[str]) -> dict[str, Path]:
         name, equals, file = option.partition("=")
         if not equals or not Path(file).is_file():
             raise ConfigError(f"--weights needs NAME=FILE with a file that exists, found {option!r}")
+        if name not in backbones:
+            raise ConfigError(f"--weights {option}: the benchmark's backbones are {', '.join(backbones)}.")
         chosen[name] = Path(file)
     return chosen
 
 
-def wanted_arms(option: str, known: list[str]) -> list[str]:
-    """Read a comma-separated list of arms; empty takes all.
+def wanted_arms(option: str, benchmark: "Benchmark") -> list[str]:
+    """Read a comma-separated list of arms, and build their methods once; empty takes all.
 
     Raises:
-        ConfigError: an arm that the benchmark does not have.
+        ConfigError: an arm that the benchmark does not have, or a method's option that makes no sense.
+        PluginError: a method that there is not.
     """
     from occbench.core.errors import ConfigError
 
+    known = list(benchmark.arms)
     wanted = [name.strip() for name in option.split(",") if name.strip()] or known
     if unknown := sorted(set(wanted) - set(known)):
         raise ConfigError(f"the benchmark has no arm {unknown[0]}; its arms: {', '.join(known)}.")
+    for name in wanted:  # a wrong option is found now, not after hours of training other arms
+        benchmark.arms[name].build()
     return wanted
+
+
+def wanted_cells(materials: "Materials", weights: dict[str, Path], arms: list[str]) -> "list[Cell]":
+    """Return the cells of some arms.
+
+    Raises:
+        ConfigError: an arm's pairs are of a condition group that there is not.
+    """
+    from occbench.bench.cell import cells
+
+    benchmark = materials.benchmark
+    for name in arms:
+        materials.pair_conditions(benchmark.arms[name])
+    return [cell for cell in cells(benchmark, weights, materials.fingerprint) if cell.arm_name in arms]
+
+
+def threads_of(jobs: int) -> int:
+    """Return the CPU threads of each of several jobs: an equal share; 0, as many as there are, for a single one."""
+    import torch
+
+    return max(1, torch.get_num_threads() // jobs) if jobs > 1 else 0
 
 
 def show_plan(materials: "Materials", todo: "list[Cell]", runs: Path) -> None:
     """Print what will be trained and scored."""
-    done = sum((runs / cell.fingerprint / "manifest.json").is_file() for cell in todo)
+    from occbench.bench.left import left_of
+
+    done = sum(not left_of(cell, materials, runs) for cell in todo)
     images = len(materials.test) * len(materials.test_conditions)
     typer.echo(
         f"{materials.benchmark.name}: {len(todo)} cells ({done} finished), {len(materials.train)} training, "
@@ -139,14 +214,42 @@ def show_plan(materials: "Materials", todo: "list[Cell]", runs: Path) -> None:
     )
 
 
-def _listener(number: int, total: int) -> "Listener":
-    from occbench.bench.run import Listener
+def show_forecast(found: "Forecast", request: "Request") -> None:
+    """Print what a dry run found out."""
+    from occbench.cli.terminal import readable_time
 
-    def on_epoch(cell: "Cell", epoch: "Epoch") -> None:
+    at_most = " at most" if request.half_width is not None else ""
+    jobs = f"{request.jobs} jobs" if request.jobs > 1 else "1 job"
+    typer.secho(
+        f"{found.cells - found.finished} cells to run{at_most}: {readable_time(found.wall_s)} with {jobs} (training "
+        f"{readable_time(found.train_s)}, scoring {found.predictions:,} images {readable_time(found.score_s)}, all "
+        "jobs added up)",
+        bold=True,
+    )
+    for kind in found.kinds:
         typer.echo(
-            f"  [{number + 1}/{total}] {cell.arm_name} seed {cell.seed}: epoch {epoch.epoch + 1}/{epoch.epochs}, loss "
-            f"{epoch.loss:.4f}, validation {100 * epoch.clean:.1f} clean, {100 * epoch.occluded:.1f} occluded",
-            err=True,
+            f"  {kind.label}: {kind.cells} cells, an epoch {readable_time(kind.epoch_s)}, a prediction "
+            f"{1000 * kind.prediction_s:.2f} ms"
         )
+    typer.echo(f"measured in {readable_time(found.sampled_s)} on this machine; nothing was written")
 
-    return Listener(on_epoch=on_epoch)
+
+def show_cell(cell: "Cell", records: "list[Record]", runs: Path) -> None:
+    """Print the result of a cell, and what of its test set was left out."""
+    from occbench.bench.home import stored_manifest
+
+    row = {record.group: record for record in records if record.metric == "top1"}
+    clean, average = f"clean {row['clean'].value:.2f}, " if "clean" in row else "", row["avg"]
+    typer.secho(
+        f"{cell.arm_name:<10} {cell.backbone} seed {cell.seed}: {clean}under occlusion "
+        f"{average.value:.2f} [{average.low:.2f}, {average.high:.2f}]  ({runs / cell.fingerprint})",
+        fg="green",
+    )
+    manifest = stored_manifest(runs / cell.fingerprint, cell) or {}
+    if part := manifest.get("part"):
+        found, cells = part["estimate"], part["cells_of_full_matrix"]
+        typer.echo(
+            f"  of a part: {found['n_cells']:,} of {cells:,} occluded cells say {100 * found['value']:.2f} +- "
+            f"{100 * found['half_width']:.2f} of all of them; {cells - found['n_cells']:,} were skipped, the same "
+            "command without --precision scores them"
+        )

@@ -8,6 +8,7 @@ OccbenchError                 anything a user can mend; the command line prints 
 ├── OcclusionError            an occlusion that cannot be made as asked (an occluder that does not fit)
 ├── DatasetError              a generated dataset that is incomplete, changed or of another recipe
 ├── StorageError              an output directory that cannot be written
+├── HubError                  the Hugging Face Hub that refuses a request or cannot be reached
 └── WorkerError               a worker process that kept dying on the same piece of work
 """
 
@@ -15,6 +16,7 @@ __all__ = [
     "BrokenImageError",
     "ConfigError",
     "DatasetError",
+    "HubError",
     "OccbenchError",
     "OcclusionError",
     "PluginError",
@@ -54,6 +56,10 @@ class DatasetError(OccbenchError):
 
 class StorageError(OccbenchError):
     """An output directory that cannot be written."""
+
+
+class HubError(OccbenchError):
+    """The Hugging Face Hub refuses a request or cannot be reached."""
 
 
 class WorkerError(OccbenchError):

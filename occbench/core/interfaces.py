@@ -6,7 +6,7 @@ the fields are its configuration schema, the docstring its help. Engines never i
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from occbench.core.errors import BrokenImageError
 from occbench.core.types import Condition, Example, Overlay
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from torch import Generator, Tensor, nn
 
 __all__ = ["Batch", "Executor", "Extractor", "Method", "Occlusion", "Source", "TrainingRun"]
@@ -31,6 +33,11 @@ class Source(ABC):
 
     #: Licence and terms of the images, shown in cards; ``unknown`` where the user brings the data.
     terms: ClassVar[str] = "unknown: ask the owner of the images"
+    #: The licence's identifier as the Hugging Face Hub writes it, e.g. ``cc-by-4.0``; empty where none is stated.
+    licence: ClassVar[str] = ""
+    #: Who may be given the images or what is made from them: ``free`` everybody under the licence, ``gated`` those who
+    #: accept the terms, ``never`` nobody, ``ask`` only the user can know.
+    sharing: ClassVar[Literal["free", "gated", "never", "ask"]] = "ask"
 
     @property
     @abstractmethod
@@ -73,6 +80,10 @@ class Source(ABC):
         """Whether an image may have any number of labels."""
         return False
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what was passed over while reading (segments skipped, say), a sentence each; shown with the data."""
+        return ()
+
 
 class Occlusion(ABC):
     """A family of occlusions: turns a clean image and a named condition into an overlay."""
@@ -83,6 +94,12 @@ class Occlusion(ABC):
     per_image: ClassVar[bool] = False
     #: False when overlays are stored once, because nobody can be asked to make them again (diffusion).
     recomputable: ClassVar[bool] = True
+    #: Names of what is measured on every overlay beside its ratio (``Overlay.measured``); a column each in a dataset.
+    measures: ClassVar[tuple[str, ...]] = ()
+    #: True when overlays are made by a network, for which one worker a GPU is enough.
+    uses_gpu: ClassVar[bool] = False
+    #: True when overlays show pixels of other images: ``with_donors`` is called before the first overlay is asked for.
+    needs_donors: ClassVar[bool] = False
 
     @property
     def batch_size(self) -> int:
@@ -142,6 +159,15 @@ class Occlusion(ABC):
         """
         return None
 
+    def with_donors(self, donors: Sequence[Example]) -> "Occlusion":  # noqa: ARG002
+        """Return the family with the images whose pixels it may show; only where ``needs_donors`` is it asked.
+
+        Args:
+            donors: other images of the same source under the same resize rule, the occluded one among them (their keys
+                tell); decoded when they are indexed, which raises BrokenImageError for one that cannot be used.
+        """
+        return self
+
     def summary(self) -> dict[str, Any]:
         """Return what a reader of the dataset needs to know beyond the recipe (bank hash, file hashes); JSON values."""
         return {}
@@ -181,8 +207,11 @@ class Method:
     """
 
     #: What the method must be given: ``pairs`` (clean images with their occluded twins), ``overlays`` (the pairs'
-    #: occlusions, to be put on any image), ``masks`` (silhouettes of the labelled parts or objects).
+    #: occlusions, to be put on any image), ``masks`` (silhouettes of the labelled parts or objects), ``map`` (feature
+    #: maps before pooling).
     needs: ClassVar[frozenset[str]] = frozenset()
+    #: False where backbone and head stay as they are, in evaluation mode, and only what ``build`` makes is trained.
+    trains_backbone: ClassVar[bool] = True
     #: Family whose occluded twin of every training image is trained on beside it, with the same label; empty for none.
     #: An arm may name another family, or give this one options.
     twins: ClassVar[str] = ""
@@ -305,6 +334,11 @@ class TrainingRun(ABC):
 
     @property
     @abstractmethod
+    def mean_pixel(self) -> "Tensor":
+        """float32[3] in 0..255, on the device: the colour that the model's normalisation maps to 0."""
+
+    @property
+    @abstractmethod
     def module(self) -> "nn.Module":
         """What the method's ``build`` made.
 
@@ -317,8 +351,27 @@ class TrainingRun(ABC):
         """Return the deep feature vectors float[B, D] of a batch, with gradients where the trunk trains."""
 
     @abstractmethod
+    def features(self, inputs: "Tensor") -> "Tensor":
+        """Return the feature maps float[B, K, H, W] before pooling; for methods that need ``map``."""
+
+    @abstractmethod
+    def pool(self, feature_map: "Tensor") -> "Tensor":
+        """Return the deep feature vectors float[B, D] of feature maps.
+
+        Raises:
+            ConfigError: the network does not pool its feature map (a class token).
+        """
+
+    @abstractmethod
     def head(self, vectors: "Tensor") -> "Tensor":
         """Return logits float[B, C] of deep feature vectors."""
+
+    @abstractmethod
+    def held_statistics(self) -> "AbstractContextManager[None]":
+        """Return a context in which BatchNorm normalises with its running statistics and leaves them as they are.
+
+        For inputs that are no photographs: they must not move what photographs are normalised with at test time.
+        """
 
     @abstractmethod
     def inputs(self, pixels: "Tensor") -> "Tensor":
@@ -329,6 +382,13 @@ class TrainingRun(ABC):
         """Yield every clean image with its occluded twins: (inputs of 1 clean image, inputs of its P occluded ones).
 
         Both are prepared and normalised alike and never augmented.
+        """
+
+    @abstractmethod
+    def occluded_inputs(self) -> "Tensor":
+        """Return the inputs of the present training batch with every image under one of the pairs' conditions.
+
+        The condition is drawn by ``draws`` for each image anew; the geometric augmentation is that of the batch.
         """
 
     @abstractmethod

@@ -4,9 +4,10 @@ Overlays are always applied after this step, never before [Cen et al. 2021, sect
 bilinear filter with antialias, which published accuracies assume; masks with nearest neighbour.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,10 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from occbench.core.errors import BrokenImageError
+from occbench.core.interfaces import Source
 from occbench.core.types import Example
 
-__all__ = ["Prepare", "prepare"]
+__all__ = ["Prepare", "PreparedImages", "prepare", "read_prepared"]
 
 Pixels = Annotated[int, Field(ge=8, le=8192)]
 
@@ -48,7 +50,7 @@ class Prepare(BaseModel):
 
 
 def prepare(example: Example, rule: Prepare) -> Example:
-    """Apply the resize rule to an example: image, object mask and part masks together.
+    """Apply the resize rule to an example: image, object mask and part masks together, photographs when decoded.
 
     Raises:
         BrokenImageError: the rule is ``bbox`` and the example has no box, or an empty one.
@@ -68,7 +70,42 @@ def prepare(example: Example, rule: Prepare) -> Example:
         picture = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST, box=region)
         return np.asarray(picture.crop(crop) if crop else picture, dtype=np.bool_)
 
-    return _mapped(example, image_map, mask_map)
+    photographs = {
+        name: partial(_prepared_photograph, example.key, example.box, decode, rule)  # not the example: it is large
+        for name, decode in example.photographs.items()
+    }
+    return replace(_mapped(example, image_map, mask_map), photographs=photographs)
+
+
+def read_prepared(source: Source, index: int, rule: Prepare) -> Example:
+    """Decode image ``index`` of a source, apply the resize rule and name its classes.
+
+    Raises:
+        BrokenImageError: as the source and ``prepare``.
+    """
+    example = prepare(source[index], rule)
+    return replace(example, class_names=tuple(source.classes[label] for label in example.labels))
+
+
+class PreparedImages(Sequence[Example]):
+    """All images of a source under a resize rule, decoded when they are indexed; see ``read_prepared``."""
+
+    def __init__(self, source: Source, rule: Prepare) -> None:
+        """Take the source; nothing is decoded yet."""
+        self._source = source
+        self._rule = rule
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    @overload
+    def __getitem__(self, place: int) -> Example: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Example]: ...
+    def __getitem__(self, place: int | slice) -> Example | Sequence[Example]:
+        if isinstance(place, slice):
+            return [self[index] for index in range(*place.indices(len(self)))]
+        return read_prepared(self._source, place, self._rule)
 
 
 def _geometry(
@@ -109,3 +146,10 @@ def _mapped(
         parts={name: mask_map(mask) for name, mask in example.parts.items()},
         box=None,
     )
+
+
+def _prepared_photograph(
+    key: str, box: tuple[int, int, int, int] | None, decode: Callable[[], NDArray[np.uint8]], rule: Prepare
+) -> NDArray[np.uint8]:
+    """Decode another photograph of the same thing and apply the rule to it; its box is that of the clean one."""
+    return prepare(Example(key, decode(), (), box=box), rule).image

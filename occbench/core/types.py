@@ -1,7 +1,7 @@
 """The values that travel through occbench. All are frozen; arrays inside them are never written to."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -30,6 +30,9 @@ class Example:
         object_mask: bool[H, W], True on the object, or None where the source has none.
         parts: part name -> bool[H, W], True on the part.
         box: the object's box (x0, y0, x1, y1) in pixels, half-open, or None; used by the ``bbox`` resize rule.
+        class_names: names of ``labels``, in the same order; empty where whoever made the example did not say them.
+        photographs: condition name -> decodes another photograph of the same thing, uint8[H, W, 3], in which it is
+            really occluded; empty where the source has none.
     """
 
     key: str
@@ -38,6 +41,8 @@ class Example:
     object_mask: NDArray[np.bool_] | None = None
     parts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     box: tuple[int, int, int, int] | None = None
+    class_names: tuple[str, ...] = ()
+    photographs: Mapping[str, Callable[[], NDArray[np.uint8]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +74,25 @@ class Overlay:
         x0: left edge of the overlay's box in the image, pixels, >= 0.
         y0: top edge, pixels, >= 0; the box lies wholly inside the image.
         achieved: the occlusion ratio, sum(alpha) / 255 / (H * W) of the image, in [0, 1].
+        measured: what else its family measures on every overlay (``Occlusion.measures``), e.g. ``object_share``.
     """
 
     rgba: NDArray[np.uint8]
     x0: int
     y0: int
     achieved: float
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def alpha(self) -> NDArray[np.uint8]:
         """The alpha channel, uint8[h, w]."""
         return self.rgba[..., 3]
+
+    def sample(self, example: Example, condition: Condition, image: NDArray[np.uint8]) -> "Sample":
+        """Return the row of ``example`` under ``condition``; ``image`` is it with this overlay on."""
+        return Sample(
+            example.key, image, example.labels, condition.name, condition.group, self.achieved, self.measured
+        )
 
 
 def empty_overlay() -> Overlay:
@@ -98,6 +111,7 @@ class Sample:
         condition: name of the condition.
         group: its condition group.
         achieved: the achieved occlusion ratio, in [0, 1].
+        measured: what else the condition's family measures on every overlay, by name.
     """
 
     key: str
@@ -106,3 +120,4 @@ class Sample:
     condition: str
     group: str
     achieved: float
+    measured: Mapping[str, float] = field(default_factory=dict)

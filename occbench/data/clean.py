@@ -47,6 +47,7 @@ class CleanImages:
         self._index = ShardIndex([file.rows for file in files])
         self._reader = RowGroupReader([directory / file.path for file in files])
         self._multi_label = manifest.multi_label
+        self._classes = manifest.classes
 
     def __len__(self) -> int:
         return len(self._index)
@@ -65,10 +66,12 @@ class CleanImages:
     def to_example(self, row: dict[str, Any]) -> Example:
         """Decode the columns of ``row``."""
         object_mask, parts = unpack_masks(row["masks"])
+        labels = tuple(row["labels"]) if self._multi_label else (row["label"],)
         return Example(
             key=row["key"],
             image=decode(row["image"]["bytes"]),
-            labels=tuple(row["labels"]) if self._multi_label else (row["label"],),
+            labels=labels,
             object_mask=object_mask,
             parts=parts,
+            class_names=tuple(self._classes[label] for label in labels),
         )

@@ -1,20 +1,17 @@
 """YAML files as validated, frozen models: reading, overriding single keys, building the plug-ins they name."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from occbench.core.build import build_plugin, first_problems
 from occbench.core.errors import ConfigError
-from occbench.core.plugins import find_plugin
 
 __all__ = ["FrozenModel", "PluginSpec", "apply_overrides", "build_plugin", "read_yaml", "validate"]
 
-Role = TypeVar("Role")
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -65,7 +62,7 @@ def validate(model: type[Model], content: Mapping[str, Any], origin: str) -> Mod
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {_first_problems(error)}") from error
+        raise ConfigError(f"{origin}: {first_problems(error)}") from error
 
 
 def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> None:
@@ -76,18 +73,6 @@ def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> None:
     """
     for override in overrides:
         _override(content, override)
-
-
-def _first_problems(error: ValidationError) -> str:
-    problems = []
-    for item in error.errors()[:3]:
-        place = ".".join(map(str, item["loc"])) or "recipe"
-        if item["type"] == "extra_forbidden":
-            problems.append(f"{place}: there is no such key")
-            continue
-        found = "" if item["type"] == "missing" else f", found {shorten(repr(item['input']), 80)}"
-        problems.append(f"{place}: {item['msg'].removeprefix('Value error, ')}{found}")
-    return "; ".join(problems)
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -119,31 +104,3 @@ def _child(place: Any, step: str, override: str) -> Any:  # noqa: ANN401 - parse
     if not isinstance(place, dict):
         raise ConfigError(f"--set {override}: there are no keys below {step!r}")
     return place.setdefault(step, {})
-
-
-def build_plugin(name: str, kind: str, role: type[Role], options: Mapping[str, Any]) -> Role:
-    """Find a plug-in and build it with its options, their types checked.
-
-    Raises:
-        PluginError: no such plug-in.
-        ConfigError: an option it does not have, or a value of the wrong type or range.
-    """
-    player = find_plugin(kind, name, role)
-    options_of = [item for item in fields(player) if item.init] if is_dataclass(player) else []
-    known = {item.name for item in options_of}
-    if unknown := sorted(set(options) - known):
-        offered = ", ".join(sorted(known)) or "none"
-        raise ConfigError(f"{name} has no option {', '.join(unknown)}. Its options: {offered}.")
-    if not is_dataclass(player):
-        return player()
-    if missing := [item.name for item in options_of if _is_required(item) and item.name not in options]:
-        way = "give --source, or set it beside the name" if missing == ["path"] else "set it beside the name"
-        raise ConfigError(f"{name} needs {', '.join(missing)}, found no value: {way}.")
-    try:
-        return TypeAdapter(player).validate_python(options)
-    except ValidationError as error:
-        raise ConfigError(f"{name}: {_first_problems(error)}") from error
-
-
-def _is_required(option: Field[Any]) -> bool:
-    return option.default is MISSING and option.default_factory is MISSING

@@ -1,5 +1,6 @@
 """A generated dataset as a ``torch.utils.data.Dataset``; a user cannot tell a stored one from a virtual one."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,7 +16,9 @@ from occbench.core.types import Condition, Example, Sample
 from occbench.data.clean import CleanImages, ShardIndex
 from occbench.data.encode import decode
 from occbench.data.manifest import Manifest, read_manifest
+from occbench.data.overlays import StoredOverlays, open_overlays
 from occbench.data.recipe import Recipe
+from occbench.data.remote import fetch_dataset, is_remote
 from occbench.data.render import Renderer
 from occbench.data.shards import RowGroupReader, variants_per_group
 
@@ -37,6 +40,8 @@ class OccludedDataset(Dataset[dict[str, Any]], ABC):
         manifest: what it is.
         transform: applied to the image tensor, for example a ``torchvision.transforms.v2`` pipeline; None leaves it.
         conditions: of every clean image, in row order.
+        measures: names of what is measured beside ``achieved``, such as ``object_share``: an item has each as a float,
+            NaN where the row's family does not measure it.
     """
 
     def __init__(self, directory: str | Path, transform: Transform | None = None) -> None:
@@ -49,6 +54,7 @@ class OccludedDataset(Dataset[dict[str, Any]], ABC):
         self.manifest: Manifest = read_manifest(self.directory)
         self.transform = transform
         self.conditions: tuple[Condition, ...] = self.manifest.recipe.conditions()
+        self.measures: tuple[str, ...] = self.manifest.recipe.measures()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -76,6 +82,7 @@ class OccludedDataset(Dataset[dict[str, Any]], ABC):
             "condition": sample.condition,
             "group": sample.group,
             "achieved": sample.achieved,
+            **{name: sample.measured.get(name, math.nan) for name in self.measures},
             "row": row,
         }
         if self.manifest.multi_label:
@@ -102,6 +109,7 @@ class VirtualDataset(OccludedDataset):
         """Open a finished dataset; see ``OccludedDataset``."""
         super().__init__(directory, transform)
         self._clean = CleanImages(self.directory, self.manifest)
+        self._overlays = open_overlays(self.directory, self.manifest)
         self._last: tuple[int, Example, int] | None = None
 
     def _read(self, index: int) -> tuple[Sample, int]:
@@ -111,8 +119,8 @@ class VirtualDataset(OccludedDataset):
             self._last = position, self._clean.to_example(row), row["index"]
         _, example, image_number = self._last
         condition = self.conditions[number]
-        image, overlay = _renderer(self.manifest.recipe).render(example, condition)
-        sample = Sample(example.key, image, example.labels, condition.name, condition.group, overlay.achieved)
+        image, overlay = _renderer(self.manifest.recipe, self._overlays).render(example, condition)
+        sample = overlay.sample(example, condition, image)
         return sample, image_number * len(self.conditions) + number
 
 
@@ -145,26 +153,32 @@ class StoredDataset(OccludedDataset):
         row = table.slice(number % self._variants, 1).to_pylist()[0]
         labels = tuple(row["labels"]) if self.manifest.multi_label else (row["label"],)
         image = decode(row["image"]["bytes"])
-        sample = Sample(row["key"], image, labels, row["condition"], row["group"], row["achieved"])
+        measured = {name: row[name] for name in self.measures if row[name] is not None}
+        sample = Sample(row["key"], image, labels, row["condition"], row["group"], row["achieved"], measured)
         return sample, row["row"]
 
 
 def load(directory: str | Path, transform: Transform | None = None) -> OccludedDataset:
-    """Open a dataset directory: stored rows where there are any, otherwise rendered ones.
+    """Open a dataset: stored rows where there are any, otherwise rendered ones.
 
     Args:
-        directory: made by ``occbench generate``.
+        directory: made by ``occbench generate``; or a repository on the Hugging Face Hub, ``hub:namespace/name`` (with
+            ``@revision`` where it is not the main branch) or, where there is no such folder, ``namespace/name``. Its
+            files are fetched once, into the Hub client's cache.
         transform: applied to each image tensor, uint8[3, H, W].
 
     Raises:
         DatasetError: no dataset, or an unfinished one.
+        HubError: the repository cannot be read.
     """
+    if is_remote(directory):
+        directory = fetch_dataset(str(directory))
     storage = read_manifest(Path(directory)).recipe.storage
     stored = storage.layout == "materialised" and storage.format == "parquet"
     return StoredDataset(directory, transform) if stored else VirtualDataset(directory, transform)
 
 
 @lru_cache(maxsize=4)
-def _renderer(recipe: Recipe) -> Renderer:
+def _renderer(recipe: Recipe, overlays: StoredOverlays | None) -> Renderer:
     """One renderer per recipe and process: it is not part of the dataset's pickled state."""
-    return Renderer(recipe.build_occlusions(), recipe.seed)
+    return Renderer(recipe.build_occlusions(), recipe.seed, overlays)

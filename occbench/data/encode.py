@@ -229,15 +229,15 @@ def _jpeg_flags(quality: int) -> tuple[int, ...]:
     )
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
-    """Return the pixels of a PNG or JPEG file, uint8[H, W, 3] RGB.
+def decode(data: bytes, mode: Literal["RGB", "RGBA"] = "RGB") -> NDArray[np.uint8]:
+    """Return the pixels of a PNG or JPEG file, uint8[H, W, 3] RGB or uint8[H, W, 4] RGBA.
 
     Raises:
         DatasetError: the bytes are not a whole image.
     """
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
-            return np.asarray(picture.convert("RGB"))
+            return np.asarray(picture.convert(mode))
     # what Pillow raises on broken bytes, by format and place
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         raise DatasetError(

@@ -2,12 +2,13 @@
 
 import json
 import platform
+import re
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import DatasetError
@@ -23,6 +24,7 @@ __all__ = [
     "SourceEntry",
     "made_with",
     "read_manifest",
+    "read_manifest_file",
 ]
 
 #: Raised when a reader of the previous version could not read the new one.
@@ -31,6 +33,8 @@ MANIFEST: Final = "manifest.json"
 #: Progress of an unfinished run; removed when the manifest is written.
 WORK_FOLDER: Final = ".work"
 
+#: Names joined by ``/``: no way up, no root, no drive, nothing hidden.
+_FILE_PATH: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 _MADE_WITH: Final = ("occbench", "numpy", "pillow", "opencv-python-headless", "opencv-python", "pyarrow", "pycocotools")
 
 
@@ -46,14 +50,22 @@ class FileEntry(_Entry):
     bytes: int
     sha256: str
 
+    @field_validator("path")
+    @classmethod
+    def _path_stays_inside(cls, path: str) -> str:
+        if not _FILE_PATH.fullmatch(path):
+            raise ValueError(f"a path inside the directory is needed, found {path[:60]!r}")
+        return path
+
 
 class SourceEntry(_Entry):
-    """Where the clean images came from: plug-in, fingerprint, number of images asked for, terms."""
+    """Where the clean images came from: plug-in, fingerprint, images asked for, terms, what was passed over."""
 
     name: str
     fingerprint: str
     images: int
     terms: str
+    notes: tuple[str, ...] = ()
 
 
 class Manifest(_Entry):
@@ -73,6 +85,7 @@ class Manifest(_Entry):
         files: every file but the manifest itself, sorted by path.
         achieved: condition group -> least, mean and greatest achieved ratio over the rows.
         made_with: package -> version of what made it.
+        made_by: one mapping per family whose overlays are stored: what made them (model, revision, libraries).
         sha256: hash of the canonical JSON of everything above; see ``sealed``.
     """
 
@@ -89,11 +102,13 @@ class Manifest(_Entry):
     files: tuple[FileEntry, ...]
     achieved: Mapping[str, Mapping[str, float]]
     made_with: Mapping[str, str]
+    made_by: tuple[Mapping[str, Any], ...] = ()
     sha256: str = ""
 
     def sealed(self) -> "Manifest":
         """Return a copy whose ``sha256`` fits its content, so that ``verify`` finds a changed byte here, too."""
-        content = self.model_dump(mode="json", exclude={"sha256"})
+        content = self._content()
+        del content["sha256"]
         return self.model_copy(update={"sha256": fingerprint(content, length=64)})
 
     @property
@@ -112,7 +127,14 @@ class Manifest(_Entry):
 
     def write(self, directory: Path) -> None:
         """Write ``manifest.json``, whole or not at all."""
-        write_json(directory / MANIFEST, self.model_dump(mode="json"))
+        write_json(directory / MANIFEST, self._content())
+
+    def _content(self) -> dict[str, Any]:
+        # what there is nothing to say about is left out, as before there were such keys
+        content = self.model_dump(mode="json", exclude=set() if self.made_by else {"made_by"})
+        if not self.source.notes:
+            del content["source"]["notes"]
+        return content
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -124,6 +146,15 @@ def read_manifest(directory: Path) -> Manifest:
     file = directory / MANIFEST
     if not file.is_file():
         raise DatasetError(_why_no_manifest(directory))
+    return read_manifest_file(file)
+
+
+def read_manifest_file(file: Path) -> Manifest:
+    """Read a manifest, whatever its file is called.
+
+    Raises:
+        DatasetError: no such file, another format version, or a manifest that is not one.
+    """
     try:
         content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         version = content.get("format_version")
@@ -133,7 +164,9 @@ def read_manifest(directory: Path) -> Manifest:
                 "Read it with the version named under made_with, or generate it again."
             )
         return Manifest.model_validate(content)
-    except (ValueError, AttributeError, ValidationError) as error:
+    except FileNotFoundError as error:
+        raise DatasetError(f"there is no file {file}.") from error
+    except (ValueError, AttributeError, RecursionError, ValidationError) as error:
         raise DatasetError(f"{file} is not a manifest: {' '.join(str(error).split())[:200]}") from error
 
 

@@ -1,16 +1,14 @@
 """``patterns.parquet``: one row per condition, with the overlay itself where all images share it."""
 
-from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from occbench.core.canonical import canonical_json
 from occbench.core.types import Condition, Overlay
 from occbench.data.masks import encode_mask
+from occbench.data.overlays import overlay_columns
 from occbench.data.recipe import Recipe
 from occbench.data.render import Renderer
 from occbench.data.schema import PATTERNS
@@ -58,15 +56,5 @@ def _placed(overlay: Overlay, condition: Condition, side_px: int) -> dict[str, A
     mask = np.zeros((side_px, side_px), dtype=np.bool_)
     height, width = overlay.alpha.shape
     mask[overlay.y0 : overlay.y0 + height, overlay.x0 : overlay.x0 + width] = overlay.alpha > 0
-    picture = BytesIO()
-    Image.fromarray(overlay.rgba).save(picture, "png")
-    return {
-        "height": side_px,
-        "width": side_px,
-        "x0": overlay.x0,
-        "y0": overlay.y0,
-        "achieved": overlay.achieved,
-        "overlay": {"bytes": picture.getvalue(), "path": f"{condition.name}.png"},
-        "mask_rle": encode_mask(mask),
-        "sha256": sha256(overlay.rgba.tobytes()).hexdigest(),
-    }
+    columns = overlay_columns(overlay, condition.name)
+    return {"height": side_px, "width": side_px, "mask_rle": encode_mask(mask), **columns}

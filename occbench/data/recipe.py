@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion, Source
-from occbench.core.prepare import Prepare
+from occbench.core.prepare import Prepare, PreparedImages
 from occbench.core.types import CLEAN, KEY_PATTERN, Condition
 from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
 
@@ -80,13 +80,19 @@ class Recipe(FrozenModel):
         options = self.source.options
         return build_plugin(self.source.name, "sources", Source, {**options, "path": path} if path else options)
 
-    def build_occlusions(self) -> tuple[Occlusion, ...]:
+    def build_occlusions(self, source: Source | None = None) -> tuple[Occlusion, ...]:
         """Build every family with its options.
+
+        Args:
+            source: the opened source; needed to make overlays of families that show pixels of its other images.
 
         Raises:
             ConfigError: a wrong option, or two conditions of the same name.
         """
         built = tuple(build_plugin(spec.name, "occlusions", Occlusion, spec.options) for spec in self.occlusions)
+        if source is not None:
+            donors = PreparedImages(source, self.prepare)
+            built = tuple(family.with_donors(donors) if family.needs_donors else family for family in built)
         names = [condition.name for family in built for condition in family.conditions]
         if twice := sorted({name for name in names if names.count(name) > 1 or name == CLEAN.name}):
             raise ConfigError(
@@ -99,23 +105,41 @@ class Recipe(FrozenModel):
         """Every condition, in row order, without ``clean``."""
         return tuple(condition for family in self.build_occlusions() for condition in family.conditions)
 
-    def pixels_fingerprint(self) -> str:
+    def measures(self) -> tuple[str, ...]:
+        """Names of what any of the families measures beside the ratio, in order: columns of the occluded rows."""
+        return tuple(dict.fromkeys(name for family in self.build_occlusions() for name in family.measures))
+
+    def provenance(self) -> tuple[dict[str, Any], ...]:
+        """Find what makes the overlays that are stored, one mapping per such family; empty where none are.
+
+        Raises:
+            ConfigError: something is missing (a model); one line says how to get it.
+        """
+        return tuple(
+            {"family": spec.name, **family.provenance()}
+            for spec, family in zip(self.occlusions, self.build_occlusions(), strict=True)
+            if not family.recomputable
+        )
+
+    def pixels_fingerprint(self, made_by: Sequence[Mapping[str, Any]] = ()) -> str:
         """A hash of everything but the source path that decides the pixels and labels of the dataset's rows.
 
         Storage is left out: a virtual and a materialised PNG dataset of one recipe have the same fingerprint.
+
+        Args:
+            made_by: what made the overlays that are stored: ``provenance`` now, or a manifest's ``made_by``.
         """
         families = self.build_occlusions()
-        return fingerprint(
-            {
-                "source": self.source.model_dump(),
-                "prepare": self.prepare.model_dump(),
-                "occlusions": [
-                    {**spec.model_dump(), "version": family.version, "summary": family.summary()}
-                    for spec, family in zip(self.occlusions, families, strict=True)
-                ],
-                "seed": self.seed,
-            }
-        )
+        decisive: dict[str, Any] = {
+            "source": self.source.model_dump(),
+            "prepare": self.prepare.model_dump(),
+            "occlusions": [
+                {**spec.model_dump(), "version": family.version, "summary": family.summary()}
+                for spec, family in zip(self.occlusions, families, strict=True)
+            ],
+            "seed": self.seed,
+        }
+        return fingerprint(decisive | ({"made_by": list(made_by)} if made_by else {}))
 
 
 def recipe_names() -> list[str]:

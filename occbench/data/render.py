@@ -1,6 +1,6 @@
 """Rendering: conditions put on clean images, with everything that images share computed once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -23,9 +23,18 @@ class Renderer:
         conditions: every condition in row order.
     """
 
-    def __init__(self, occlusions: Sequence[Occlusion], seed: int) -> None:
-        """Collect the families' conditions; nothing is drawn yet."""
+    def __init__(
+        self, occlusions: Sequence[Occlusion], seed: int, stored: Callable[[str, str], Overlay] | None = None
+    ) -> None:
+        """Collect the families' conditions; nothing is drawn yet.
+
+        Args:
+            occlusions: the families.
+            seed: the recipe's.
+            stored: (image key, condition name) -> overlay, for families that are stored; without it they are asked.
+        """
         self._seed = seed
+        self._stored = stored
         self._families = {condition.name: family for family in occlusions for condition in family.conditions}
         self.conditions: tuple[Condition, ...] = tuple(item for family in occlusions for item in family.conditions)
         self._by_name = {condition.name: condition for condition in self.conditions}
@@ -57,7 +66,7 @@ class Renderer:
         """
         family = self._families[condition.name]
         if family.per_image:
-            return prepare_overlay(family.overlay(example, condition, self._seed))
+            return prepare_overlay(self._own(family, example, condition))
         height, width = example.image.shape[:2]
         return self._shared(condition.name, height, width)
 
@@ -69,7 +78,7 @@ class Renderer:
         """
         family = self._families[condition.name]
         if family.per_image:
-            return family.overlay(example, condition, self._seed)
+            return self._own(family, example, condition)
         return self.overlay(example, condition).overlay
 
     def render(
@@ -89,7 +98,7 @@ class Renderer:
         """Yield the example under every condition, in row order; each image is a new array."""
         for condition in self.conditions:
             image, overlay = self.render(example, condition)
-            yield Sample(example.key, image, example.labels, condition.name, condition.group, overlay.achieved)
+            yield overlay.sample(example, condition, image)
 
     def full_overlay(self, example: Example, condition: Condition) -> NDArray[np.uint8]:
         """Return the overlay as uint8[H, W, 4] of the whole image, transparent outside its box."""
@@ -102,6 +111,11 @@ class Renderer:
     def shared_overlay(self, condition: Condition, height: int, width: int) -> Overlay:
         """Return the overlay that every image of this size gets; only for conditions that images share."""
         return self._shared(condition.name, height, width).overlay
+
+    def _own(self, family: Occlusion, example: Example, condition: Condition) -> Overlay:
+        if self._stored is not None and not family.recomputable:
+            return self._stored(example.key, condition.name)
+        return family.overlay(example, condition, self._seed)
 
     def _make_shared(self, name: str, height: int, width: int) -> PreparedOverlay:
         canvas = Example(key="canvas", image=np.zeros((height, width, 3), dtype=np.uint8), labels=(0,))

@@ -6,30 +6,10 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-__all__ = ["PATTERNS", "clean_schema", "occluded_schema"]
+__all__ = ["OVERLAYS", "PATTERNS", "clean_schema", "keys_schema", "occluded_schema"]
 
 _IMAGE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _MASKS: Final = pa.list_(pa.struct([("name", pa.string()), ("rle", pa.string())]))
-
-#: One row per condition. ``overlay`` (RGBA PNG), its box and ``achieved`` are null where the overlay depends on the
-#: image; ``height`` and ``width`` say for which image size they hold.
-PATTERNS: Final = pa.schema(
-    [
-        ("condition", pa.string()),
-        ("family", pa.string()),
-        ("group", pa.string()),
-        ("parameters", pa.string()),
-        ("per_image", pa.bool_()),
-        ("height", pa.int32()),
-        ("width", pa.int32()),
-        ("x0", pa.int32()),
-        ("y0", pa.int32()),
-        ("achieved", pa.float64()),
-        ("overlay", _IMAGE),
-        ("mask_rle", pa.string()),
-        ("sha256", pa.string()),
-    ]
-)
 
 
 def clean_schema(classes: Sequence[str], multi_label: bool) -> pa.Schema:
@@ -45,8 +25,17 @@ def clean_schema(classes: Sequence[str], multi_label: bool) -> pa.Schema:
     return _with_features(pa.schema(columns), classes)
 
 
-def occluded_schema(classes: Sequence[str], multi_label: bool) -> pa.Schema:
-    """Return the schema of ``occluded/*.parquet``: one row per clean image and condition."""
+def keys_schema(classes: Sequence[str], multi_label: bool) -> pa.Schema:
+    """Return the schema of ``keys.parquet``: what is known of every clean image but its pixels."""
+    columns = [("index", pa.int64()), ("key", pa.string()), _label_column(multi_label), ("sha256", pa.string())]
+    return _with_features(pa.schema(columns), classes)
+
+
+def occluded_schema(classes: Sequence[str], multi_label: bool, measures: Sequence[str] = ()) -> pa.Schema:
+    """Return the schema of ``occluded/*.parquet``: one row per clean image and condition.
+
+    ``measures`` are columns of the recipe's own (``Recipe.measures``), null where a row's family does not measure them.
+    """
     columns = [
         ("image", _IMAGE),
         ("key", pa.string()),
@@ -54,6 +43,7 @@ def occluded_schema(classes: Sequence[str], multi_label: bool) -> pa.Schema:
         ("condition", pa.string()),
         ("group", pa.string()),
         ("achieved", pa.float64()),
+        *((name, pa.float64()) for name in measures),
         ("row", pa.int64()),
     ]
     return _with_features(pa.schema(columns), classes)
@@ -68,6 +58,7 @@ def _with_features(schema: pa.Schema, classes: Sequence[str]) -> pa.Schema:
     class_label = {"names": list(classes), "_type": "ClassLabel"}
     special: dict[str, Any] = {
         "image": {"_type": "Image"},
+        "overlay": {"_type": "Image"},
         "label": class_label,
         "labels": {"feature": class_label, "_type": "List"},
         "masks": {
@@ -80,3 +71,45 @@ def _with_features(schema: pa.Schema, classes: Sequence[str]) -> pa.Schema:
         for field in schema
     }
     return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+
+
+#: One row per condition. ``overlay`` (RGBA PNG), its box and ``achieved`` are null where the overlay depends on the
+#: image; ``height`` and ``width`` say for which image size they hold.
+PATTERNS: Final = _with_features(
+    pa.schema(
+        [
+            ("condition", pa.string()),
+            ("family", pa.string()),
+            ("group", pa.string()),
+            ("parameters", pa.string()),
+            ("per_image", pa.bool_()),
+            ("height", pa.int32()),
+            ("width", pa.int32()),
+            ("x0", pa.int32()),
+            ("y0", pa.int32()),
+            ("achieved", pa.float64()),
+            ("overlay", _IMAGE),
+            ("mask_rle", pa.string()),
+            ("sha256", pa.string()),
+        ]
+    ),
+    (),
+)
+
+#: One row per clean image and condition whose overlays are stored.
+OVERLAYS: Final = _with_features(
+    pa.schema(
+        [
+            ("overlay", _IMAGE),
+            ("key", pa.string()),
+            ("condition", pa.string()),
+            ("x0", pa.int32()),
+            ("y0", pa.int32()),
+            ("achieved", pa.float64()),
+            ("sha256", pa.string()),
+            ("made_by", pa.string()),
+            ("row", pa.int64()),
+        ]
+    ),
+    (),
+)

@@ -1,6 +1,7 @@
 """`occbench verify`: proof that a dataset is what its manifest says, byte by byte and pixel by pixel."""
 
 import json
+import math
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from occbench.data.clean import CleanImages, ShardIndex
 from occbench.data.encode import decode
 from occbench.data.encode_rows import RowEncoder, encoding_of
 from occbench.data.manifest import MANIFEST, Manifest, made_with, read_manifest
+from occbench.data.overlays import open_overlays
 from occbench.data.render import Renderer
 from occbench.data.shards import RowGroupReader, variants_per_group
+from occbench.data.verify_overlays import OverlayChecker
 
 __all__ = ["Report", "verify"]
 
@@ -64,7 +67,7 @@ def verify(directory: Path, sample_images: int = 64, on_progress: Callable[[str]
     problems = list(_check_files(directory, manifest, on_progress))
     if problems:  # rows of a damaged file prove nothing more
         return Report(len(manifest.files), 0, False, tuple(problems))
-    recipe_now = manifest.recipe.pixels_fingerprint()
+    recipe_now = manifest.recipe.pixels_fingerprint(manifest.made_by)
     if recipe_now != manifest.pixels_fingerprint:
         problems.append(
             f"{MANIFEST}: the recipe's fingerprint is {recipe_now} with this occbench and its occluder banks, "
@@ -115,8 +118,14 @@ class _RowChecker:
         self.rows = 0
         self._manifest = manifest
         self._clean = CleanImages(directory, manifest)
-        self._renderer = Renderer(manifest.recipe.build_occlusions(), manifest.recipe.seed)
-        self._encoder = RowEncoder(self._renderer, encoding_of(manifest.recipe.storage))
+        families = manifest.recipe.build_occlusions()
+        overlays = open_overlays(directory, manifest)
+        self._encoder = RowEncoder(
+            Renderer(families, manifest.recipe.seed, overlays), encoding_of(manifest.recipe.storage)
+        )
+        self._overlays = (
+            None if overlays is None else OverlayChecker(overlays, families, manifest.recipe.seed, manifest.made_by)
+        )
         self._stored = _open_stored(directory, manifest)
         self.same_encoder = self._stored is not None and made_with() == dict(manifest.made_with)
 
@@ -126,6 +135,9 @@ class _RowChecker:
         if sha256(example.image.tobytes()).hexdigest() != row["sha256"]:
             yield f"{row['key']}: the clean image's pixels have another hash than its row says."
             return
+        if self._overlays is not None and (wrong := list(self._overlays.problems(example, row["index"]))):
+            yield from wrong
+            return
         stored = None if self._stored is None else self._stored(position)
         first_row = row["index"] * self._manifest.conditions
         for number, (condition, overlay, expected) in enumerate(self._encoder.encode(example)):
@@ -134,9 +146,14 @@ class _RowChecker:
             asked = condition.parameters.get("ratio")
             if asked is not None and abs(overlay.achieved - asked) > RATIO_TOLERANCE:
                 yield f"{name}: asked for a ratio of {asked}, achieved {overlay.achieved:.4f}."
+            for share, found in overlay.measured.items():
+                low, high = condition.parameters.get(share, (0, math.inf))
+                if not low <= found < high:
+                    yield f"{name}: asked for {share} in [{low}, {high}), achieved {found:.4f}."
             if stored is not None:
                 facts: dict[str, Any] = {name: row[name] for name in ("key", "label", "labels") if name in row}
                 facts |= {"condition": condition.name, "group": condition.group, "achieved": overlay.achieved}
+                facts |= overlay.measured
                 yield from self._compare(name, facts | {"row": first_row + number}, next(stored, None), expected)
 
     def _compare(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from occbench.core.errors import ConfigError, WorkerError
 from occbench.core.interfaces import Executor, Item, Result
+from occbench.core.worker import become_worker
 
 __all__ = ["LocalExecutor"]
 
@@ -97,6 +98,8 @@ class LocalExecutor(Executor):
 
 
 def _start_worker() -> None:
+    # a child's name ends in its number among its parent's children, from 1 [multiprocessing.Process.name]
+    become_worker(int(multiprocessing.current_process().name.rpartition("-")[2]) - 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the driver, which stops the workers
     threading.Thread(target=_end_with_driver, daemon=True).start()
 

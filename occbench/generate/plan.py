@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, SourceError
@@ -13,8 +14,10 @@ from occbench.core.interfaces import Source
 from occbench.data.recipe import Recipe
 from occbench.generate.shard import Shard, make_shard
 
-__all__ = ["Estimate", "Plan", "estimate", "plan"]
+__all__ = ["Estimate", "Plan", "default_workers", "estimate", "plan"]
 
+#: Clean images in a shard at most where overlays take seconds each: minutes of work, so that every GPU gets its share.
+_STORED_IMAGES_PER_SHARD = 256
 #: Images rendered to measure a dry run: enough to average over image content, a second or two of work.
 _SAMPLE_IMAGES = 12
 #: 2**32 divided by the golden ratio.
@@ -33,6 +36,7 @@ class Plan:
         conditions: conditions of each image.
         images_per_shard: clean images in a shard.
         dataset_fingerprint: decides whether a directory holds this dataset or another one.
+        made_by: what makes the overlays that are stored; see ``Recipe.provenance``.
     """
 
     recipe: Recipe
@@ -42,6 +46,12 @@ class Plan:
     conditions: int
     images_per_shard: int
     dataset_fingerprint: str
+    made_by: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def pixels_fingerprint(self) -> str:
+        """Of the dataset's rows, however they are stored."""
+        return self.recipe.pixels_fingerprint(self.made_by)
 
     @property
     def rows(self) -> int:
@@ -60,6 +70,7 @@ class Plan:
                 source_path=self.source_path,
                 source_fingerprint=self.source_fingerprint,
                 strict=strict,
+                made_by=self.made_by,
             )
             for number, start in enumerate(starts)
         ]
@@ -74,8 +85,10 @@ class Estimate:
         rows: occluded images.
         shards: shards.
         total_bytes: size on disk, bytes.
-        core_s: time on one core, seconds.
+        core_s: time on one core, seconds; where a network works, on one device.
         sampled_images: how many images were rendered to find out.
+        device: what the network worked on, such as a GPU's name; empty where there is none.
+        devices: how many of it this machine has.
     """
 
     images: int
@@ -84,10 +97,19 @@ class Estimate:
     total_bytes: int
     core_s: float
     sampled_images: int
+    device: str = ""
+    devices: int = 0
 
     def wall_s(self, workers: int) -> float:
-        """Return the expected duration with ``workers`` processes, seconds, if they scale as cores do."""
-        return self.core_s / max(1, min(workers, os.cpu_count() or 1))
+        """Return the expected duration with ``workers`` processes, seconds, if they scale as cores or GPUs do."""
+        return self.core_s / max(1, min(workers, self.devices if self.device else os.cpu_count() or 1))
+
+
+def default_workers(recipe: Recipe) -> int:
+    """Return how many processes suit a recipe on this machine: one a core, or one a GPU where a network works."""
+    if not _uses_gpu(recipe):
+        return os.cpu_count() or 1
+    return _devices()[1]
 
 
 def plan(recipe: Recipe, source: Source, source_path: str, limit: int | None = None) -> Plan:
@@ -100,7 +122,7 @@ def plan(recipe: Recipe, source: Source, source_path: str, limit: int | None = N
         limit: at most so many clean images, evenly spread over the source (so that every class keeps its share).
 
     Raises:
-        ConfigError: a limit below 1.
+        ConfigError: a limit below 1, or something that overlays are made with is missing (a model).
         SourceError: the source is empty.
     """
     if limit is not None and limit < 1:
@@ -108,16 +130,19 @@ def plan(recipe: Recipe, source: Source, source_path: str, limit: int | None = N
     if not len(source):
         raise SourceError(f"the source {recipe.source.name} at {source_path or 'its default'} has no images")
     conditions = len(recipe.conditions())
+    made_by = recipe.provenance()
+    images_per_shard = max(1, recipe.storage.rows_per_shard // conditions)
     return Plan(
         recipe=recipe,
         source_path=source_path,
         source_fingerprint=source.fingerprint,
         indices=_spread(len(source), limit),
         conditions=conditions,
-        images_per_shard=max(1, recipe.storage.rows_per_shard // conditions),
+        images_per_shard=min(images_per_shard, _STORED_IMAGES_PER_SHARD) if made_by else images_per_shard,
         dataset_fingerprint=fingerprint(
-            [recipe.pixels_fingerprint(), recipe.storage.model_dump(), source.fingerprint, limit]
+            [recipe.pixels_fingerprint(made_by), recipe.storage.model_dump(), source.fingerprint, limit]
         ),
+        made_by=made_by,
     )
 
 
@@ -134,11 +159,12 @@ def estimate(planned: Plan, images: int | None = None) -> Estimate:
     """
     if images is not None and images < 1:
         raise ConfigError(f"--assume-images needs 1 image or more, found {images}")
-    sample = _pick(planned.indices, _SAMPLE_IMAGES)
+    uses_gpu = _uses_gpu(planned.recipe)
+    sample = _pick(planned.indices, _gpu_sample(planned.recipe) if uses_gpu else _SAMPLE_IMAGES)
     with TemporaryDirectory(prefix="occbench-dry-run-") as folder:
         first, *_ = replace(planned, indices=sample, images_per_shard=1).shards(Path(folder))
         whole, *_ = replace(planned, indices=sample, images_per_shard=len(sample)).shards(Path(folder))
-        # the first image pays for drawing the shared overlays, which a long run does once per worker
+        # the first image pays for drawing shared overlays or loading a model, which a long run does once per worker
         make_shard(first)
         start = time.perf_counter()
         report = make_shard(whole)
@@ -148,6 +174,7 @@ def estimate(planned: Plan, images: int | None = None) -> Estimate:
         raise SourceError(f"none of {len(sample)} sampled images can be used: {reasons}")
     total = len(planned.indices) if images is None else images
     written = sum(file.bytes for file in report.files)
+    device, devices = _devices() if uses_gpu else ("", 0)
     return Estimate(
         images=total,
         rows=total * planned.conditions,
@@ -155,7 +182,27 @@ def estimate(planned: Plan, images: int | None = None) -> Estimate:
         total_bytes=round(written / report.images * total),
         core_s=elapsed_s / len(sample) * total,
         sampled_images=len(sample),
+        device=device,
+        devices=devices,
     )
+
+
+def _uses_gpu(recipe: Recipe) -> bool:
+    return any(family.uses_gpu for family in recipe.build_occlusions())
+
+
+def _gpu_sample(recipe: Recipe) -> int:
+    """Return how many images to measure where a network works: one full batch, which is seconds on a GPU."""
+    return max(family.batch_size for family in recipe.build_occlusions() if family.uses_gpu)
+
+
+def _devices() -> tuple[str, int]:
+    """Return what a network works on here, and how many of it there are."""
+    import torch  # here, because most recipes need none
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name(), torch.cuda.device_count()
+    return "the processor, for want of a GPU", 1
 
 
 def _spread(count: int, limit: int | None) -> tuple[int, ...]:

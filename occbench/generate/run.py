@@ -115,10 +115,14 @@ def _finish(planned: Plan, source: Source, out: Path, reports: list[ShardReport]
     content = Manifest(
         format_version=FORMAT_VERSION,
         recipe=recipe,
-        pixels_fingerprint=recipe.pixels_fingerprint(),
+        pixels_fingerprint=planned.pixels_fingerprint,
         dataset_fingerprint=planned.dataset_fingerprint,
         source=SourceEntry(
-            name=recipe.source.name, fingerprint=source.fingerprint, images=len(planned.indices), terms=source.terms
+            name=recipe.source.name,
+            fingerprint=source.fingerprint,
+            images=len(planned.indices),
+            terms=source.terms,
+            notes=source.notes(),
         ),
         classes=tuple(source.classes),
         multi_label=source.multi_label,
@@ -128,6 +132,7 @@ def _finish(planned: Plan, source: Source, out: Path, reports: list[ShardReport]
         files=(),
         achieved=_achieved(reports),
         made_with=made_with(),
+        made_by=planned.made_by,
     )
     write_readme(out / "README.md", content)
     files = [file for report in reports for file in report.files]

@@ -10,24 +10,26 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from occbench.core.errors import BrokenImageError, SourceError
 from occbench.core.files import hash_file, write_json
 from occbench.core.interfaces import Source
-from occbench.core.prepare import prepare
+from occbench.core.prepare import read_prepared
 from occbench.core.types import Condition, Example, Overlay
 from occbench.data.encode import encode_png_fast
 from occbench.data.encode_rows import RowEncoder, encoding_of
 from occbench.data.manifest import WORK_FOLDER, FileEntry
 from occbench.data.masks import pack_masks
+from occbench.data.overlays import OVERLAYS_FOLDER
 from occbench.data.recipe import Recipe
 from occbench.data.render import Renderer
-from occbench.data.schema import clean_schema, occluded_schema
-from occbench.data.shards import CLEAN_ROWS_PER_GROUP, RowWriter, image_column, parquet_writer, variants_per_group
-from occbench.data.webdataset import TarShard, tar_writer
+from occbench.data.schema import OVERLAYS, clean_schema
+from occbench.data.shards import CLEAN_ROWS_PER_GROUP, parquet_writer
+from occbench.generate.occluded_files import parquet_rows, tar_rows
+from occbench.generate.overlays import ShardOverlays
 
 __all__ = ["Quarantined", "Shard", "ShardReport", "make_shard"]
 
@@ -44,6 +46,7 @@ class Shard:
         source_path: where the clean images are.
         source_fingerprint: of the source that ``indices`` count in.
         strict: stop at the first image that cannot be used.
+        made_by: what makes the overlays that are stored; see ``Recipe.provenance``.
     """
 
     number: int
@@ -53,6 +56,7 @@ class Shard:
     source_path: str
     source_fingerprint: str
     strict: bool = False
+    made_by: tuple[dict[str, Any], ...] = ()
 
     def __str__(self) -> str:
         return f"shard {self.number} (images {self.indices[0]} to {self.indices[-1]})"
@@ -62,9 +66,19 @@ class Shard:
         """Written last; its presence means that the shard is finished."""
         return self.directory / WORK_FOLDER / f"shard-{self.number:05d}.json"
 
+    @property
+    def overlay_folder(self) -> Path:
+        """Where the overlays that are stored are gathered, batch by batch, until the shard is written."""
+        return self.directory / WORK_FOLDER / OVERLAYS_FOLDER / f"shard-{self.number:05d}"
+
     def file(self, folder: str, suffix: str) -> Path:
         """Return the path of this shard's file in ``folder``."""
         return self.directory / folder / f"shard-{self.number:05d}{suffix}"
+
+    @staticmethod
+    def refusal(key: str, error: BrokenImageError) -> BrokenImageError:
+        """Return what a strict shard raises for an image that cannot be used."""
+        return BrokenImageError(f"{key}: {error}. Without --strict it would be set aside in quarantine.jsonl.")
 
 
 class Quarantined(BaseModel):
@@ -105,12 +119,17 @@ def make_shard(shard: Shard) -> ShardReport:
         SourceError: the source is no longer the one that was planned with.
     """
     source = _source(shard.recipe, shard.source_path, shard.source_fingerprint)
-    writer = _ShardWriter(shard, source)
+    overlays = ShardOverlays(shard, source, shard.recipe.build_occlusions(source)) if shard.made_by else None
+    if overlays is not None:
+        overlays.make()
+    writer = _ShardWriter(shard, source, overlays)
     with writer.open_files():
         for index in shard.indices:
             writer.add(index)
     report = writer.report()
     write_json(shard.report_file, report.model_dump(mode="json"))
+    if overlays is not None:
+        overlays.forget()
     return report
 
 
@@ -127,23 +146,18 @@ def _source(recipe: Recipe, path: str, planned_fingerprint: str) -> Source:
 
 
 @lru_cache(maxsize=2)
-def _encoder(recipe: Recipe) -> RowEncoder:
-    return RowEncoder(Renderer(recipe.build_occlusions(), recipe.seed), encoding_of(recipe.storage))
-
-
-class _OccludedFile(Protocol):
-    """Where a shard's occluded rows go."""
-
-    def add(self, rows: list[tuple[Condition, Overlay, bytes]], common: dict[str, Any], first_row: int) -> None: ...
+def _encoder(recipe: Recipe, overlays: ShardOverlays | None) -> RowEncoder:
+    return RowEncoder(Renderer(recipe.build_occlusions(), recipe.seed, overlays), encoding_of(recipe.storage))
 
 
 class _ShardWriter:
     """The open files of one shard and the counts for its report."""
 
-    def __init__(self, shard: Shard, source: Source) -> None:
+    def __init__(self, shard: Shard, source: Source, overlays: ShardOverlays | None) -> None:
         self._shard = shard
         self._source = source
-        self._encoder = _encoder(shard.recipe)
+        self._overlays = overlays
+        self._encoder = _encoder(shard.recipe, overlays)
         self._clean: list[dict[str, Any]] = []
         self._rows_of_file: dict[Path, int] = {}
         self._quarantined: list[Quarantined] = []
@@ -152,40 +166,53 @@ class _ShardWriter:
 
     @contextmanager
     def open_files(self) -> Iterator[None]:
-        shard, storage = self._shard, self._shard.recipe.storage
-        clean_file = shard.file("clean", ".parquet")
+        with self._open_clean(), self._open_overlays(), self._open_occluded():
+            yield
+
+    @contextmanager
+    def _open_clean(self) -> Iterator[None]:
+        file = self._shard.file("clean", ".parquet")
         schema = clean_schema(self._source.classes, self._source.multi_label)
-        with parquet_writer(clean_file, schema, coded=True) as self._clean_writer:
-            if storage.layout == "virtual":
-                yield
-            elif storage.format == "webdataset":
-                tar_file = shard.file("occluded", ".tar")
-                with tar_writer(tar_file, self._encoder.encoding.suffix) as tar:
-                    self._occluded: _OccludedFile = _TarRows(tar)
-                    yield
-                self._rows_of_file[tar_file] = tar.rows
-            else:
-                parquet_file = shard.file("occluded", ".parquet")
-                schema = occluded_schema(self._source.classes, self._source.multi_label)
-                with parquet_writer(parquet_file, schema, coded=storage.occluded == "jpeg") as rows:
-                    suffix = self._encoder.encoding.suffix
-                    self._occluded = _ParquetRows(rows, suffix, variants_per_group(shard.recipe))
-                    yield
-                self._rows_of_file[parquet_file] = rows.rows
+        with parquet_writer(file, schema, coded=True) as self._clean_writer:
+            yield
             self._flush_clean()
-        self._rows_of_file[clean_file] = self._clean_writer.rows
+        self._rows_of_file[file] = self._clean_writer.rows
+
+    @contextmanager
+    def _open_overlays(self) -> Iterator[None]:
+        if self._overlays is None:
+            yield
+            return
+        file = self._shard.file(OVERLAYS_FOLDER, ".parquet")
+        with parquet_writer(file, OVERLAYS, coded=True) as self._overlay_writer:
+            yield
+        self._rows_of_file[file] = self._overlay_writer.rows
+
+    @contextmanager
+    def _open_occluded(self) -> Iterator[None]:
+        recipe, source, suffix = self._shard.recipe, self._source, self._encoder.encoding.suffix
+        if recipe.storage.layout == "virtual":
+            yield
+            return
+        if recipe.storage.format == "webdataset":
+            file = self._shard.file("occluded", ".tar")
+            opened = tar_rows(file, recipe, suffix)
+        else:
+            file = self._shard.file("occluded", ".parquet")
+            opened = parquet_rows(file, recipe, list(source.classes), source.multi_label, suffix)
+        with opened as self._occluded:
+            yield
+        self._rows_of_file[file] = self._occluded.rows
 
     def add(self, index: int) -> None:
         """Render one image; it is written with all its conditions or not at all."""
         try:
-            example = prepare(self._source[index], self._shard.recipe.prepare)
+            example = read_prepared(self._source, index, self._shard.recipe.prepare)
             rows = list(self._rows(example))
         except BrokenImageError as error:
             key = self._source.key(index)
             if self._shard.strict:
-                raise BrokenImageError(
-                    f"{key}: {error}. Without --strict it would be set aside in quarantine.jsonl."
-                ) from error
+                raise self._shard.refusal(key, error) from error
             # file names that are not UTF-8 come as lone surrogates, which no JSON file can hold
             reason = str(error).encode("utf-8", "backslashreplace").decode()
             self._quarantined.append(Quarantined(index=index, key=key, reason=reason))
@@ -196,6 +223,9 @@ class _ShardWriter:
         common = {"key": example.key, **labels}
         if self._shard.recipe.storage.layout == "materialised":
             self._occluded.add(rows, common, first_row=index * len(rows))
+        if self._overlays is not None:
+            columns = self._overlays.rows(example.key)
+            self._overlay_writer.write_group({name: [row[name] for row in columns] for name in OVERLAYS.names})
         for condition, overlay, _ in rows:
             self._count(condition.group, overlay.achieved)
         self._add_clean(example, common, index)
@@ -244,41 +274,3 @@ class _ShardWriter:
         if self._clean:
             self._clean_writer.write_group({name: [row[name] for row in self._clean] for name in self._clean[0]})
             self._clean = []
-
-
-@dataclass(frozen=True)
-class _ParquetRows:
-    """Writes all conditions of one clean image as one row group, or several where the images are very large."""
-
-    writer: RowWriter
-    suffix: str
-    rows_per_group: int
-
-    def add(self, rows: list[tuple[Condition, Overlay, bytes]], common: dict[str, Any], first_row: int) -> None:
-        for start in range(0, len(rows), self.rows_per_group):
-            part = rows[start : start + self.rows_per_group]
-            self.writer.write_group(
-                {
-                    "image": image_column(
-                        [image for _, _, image in part],
-                        [f"{common['key']}-{condition.name}{self.suffix}" for condition, _, _ in part],
-                    ),
-                    **{name: [value] * len(part) for name, value in common.items()},
-                    "condition": [condition.name for condition, _, _ in part],
-                    "group": [condition.group for condition, _, _ in part],
-                    "achieved": [overlay.achieved for _, overlay, _ in part],
-                    "row": list(range(first_row + start, first_row + start + len(part))),
-                }
-            )
-
-
-@dataclass(frozen=True)
-class _TarRows:
-    """Writes every row as the members of one tar sample."""
-
-    tar: TarShard
-
-    def add(self, rows: list[tuple[Condition, Overlay, bytes]], common: dict[str, Any], first_row: int) -> None:
-        for number, (condition, overlay, image) in enumerate(rows):
-            row = {"condition": condition.name, "group": condition.group, "achieved": overlay.achieved}
-            self.tar.write(image, {**common, **row, "row": first_row + number})

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from occbench.core.errors import DatasetError, StorageError
 from occbench.core.files import PART_SUFFIX, hash_file, remove_partial_files, storage_errors, write_json
 from occbench.data.manifest import MANIFEST, WORK_FOLDER, read_manifest
+from occbench.data.overlays import OVERLAYS_FOLDER
 from occbench.generate.plan import Plan
 from occbench.generate.shard import Shard, ShardReport
 
@@ -105,13 +106,16 @@ class Workdir:
             os.close(descriptor)
 
     def _holds_shards(self) -> bool:
-        inside = (path for path in self._directory.rglob("*") if self._work not in path.parents and path.is_file())
-        return any(path.suffix != PART_SUFFIX for path in inside)
+        # overlays that are stored wait in the work folder until their shard is written, hours of work among them
+        gathered = (self._work / OVERLAYS_FOLDER).rglob("*")
+        written = (path for path in self._directory.rglob("*") if self._work not in path.parents)
+        return any(path.is_file() and path.suffix != PART_SUFFIX for path in (*gathered, *written))
 
     def _refuse_other(self, found: str, what: str) -> None:
         if found != self._plan.dataset_fingerprint:
+            asked = "recipe, source, limit or model" if self._plan.made_by else "recipe, source or limit"
             raise DatasetError(
-                f"{self._directory} holds {what} of another recipe, source or limit (fingerprint {found}, this one is "
+                f"{self._directory} holds {what} of another {asked} (fingerprint {found}, this one is "
                 f"{self._plan.dataset_fingerprint}). Choose another --out, or delete that folder."
             )
 

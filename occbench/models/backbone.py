@@ -147,18 +147,38 @@ class Backbone(nn.Module):
         frozen = _leading_frozen(steps)
         return _Steps(steps[:frozen]), _Steps(steps[frozen:])
 
-    def split_trunk(self) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-        """Return (prefix, rest) with ``rest(prefix(images)) == self.trunk(images)``; ``split_frozen`` less the head."""
-        steps = [*self.trunk.stages, self.trunk.pool]
-        frozen = _leading_frozen(steps)
-        return _Steps(steps[:frozen]), _Steps(steps[frozen:])
+    def freeze(self) -> None:
+        """Let nothing of the network train, head included; what is attached to it as ``extension`` does."""
+        self.trunk.requires_grad_(False)
+        self.head.requires_grad_(False)
+        self.train(self.training)
 
-    def frozen_state(self) -> dict[str, Tensor]:
+    def split_trunk(
+        self, *, keep_map: bool = False
+    ) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+        """Return (prefix, stages, pool) with ``pool(stages(prefix(images))) == self.trunk(images)``.
+
+        The prefix is the longest leading run of frozen steps, as in ``split_frozen``.
+
+        Args:
+            keep_map: the pooling stays out of the prefix even where it is frozen, so that the feature map can be had.
+        """
+        stages, pool = list(self.trunk.stages), self.trunk.pool
+        frozen = self._prefix_length(keep_map=keep_map)
+        if frozen > len(stages):
+            return _Steps([*stages, pool]), _Steps([]), _Steps([])
+        return _Steps(stages[:frozen]), _Steps(stages[frozen:]), _Steps([pool])
+
+    def _prefix_length(self, *, keep_map: bool) -> int:
+        steps = [*self.trunk.stages, self.trunk.pool]
+        return min(_leading_frozen(steps), len(steps) - keep_map)
+
+    def frozen_state(self, *, keep_map: bool = False) -> dict[str, Tensor]:
         """Return the weights and buffers of the frozen prefix; empty where the first stage trains."""
         steps = [*self.trunk.stages, self.trunk.pool]
         return {
             f"{number}.{name}": value
-            for number, step in enumerate(steps[: _leading_frozen(steps)])
+            for number, step in enumerate(steps[: self._prefix_length(keep_map=keep_map)])
             for name, value in step.state_dict().items()
         }
 

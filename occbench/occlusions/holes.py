@@ -1,4 +1,4 @@
-"""Holes: hard-edged regions filled with one colour, as patch drop and irregular masks make them."""
+"""Holes: hard-edged regions filled with one colour, or with what a picture shows there."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from occbench.core.types import Overlay, empty_overlay
 
-__all__ = ["hole_overlay"]
+__all__ = ["hole_overlay", "picture_overlay"]
 
 
 def hole_overlay(hole: NDArray[np.bool_], fill: tuple[int, int, int] = (0, 0, 0)) -> Overlay:
@@ -27,3 +27,23 @@ def hole_overlay(hole: NDArray[np.bool_], fill: tuple[int, int, int] = (0, 0, 0)
     # box is 0 or 255, so a bitwise and gives the fill on the hole and zero beside it
     rgba = np.asarray(cv2.merge([*(box & np.uint8(value) for value in fill), box]), dtype=np.uint8)
     return Overlay(rgba=rgba, x0=x0, y0=y0, achieved=int(np.count_nonzero(box)) / hole.size)
+
+
+def picture_overlay(hole: NDArray[np.bool_], picture: NDArray[np.uint8]) -> Overlay:
+    """Return the overlay that shows a picture where ``hole`` is True and leaves every other pixel untouched.
+
+    Args:
+        hole: bool[H, W] over the whole image.
+        picture: uint8[H, W, 3], RGB.
+
+    Returns:
+        As ``hole_overlay``.
+    """
+    mask = hole.view(np.uint8) * np.uint8(255)
+    x0, y0, width, height = cv2.boundingRect(mask)
+    if width == 0:
+        return empty_overlay()
+    box = np.s_[y0 : y0 + height, x0 : x0 + width]
+    alpha = mask[box]
+    rgba = np.dstack([picture[box] & alpha[..., None], alpha])
+    return Overlay(rgba=rgba, x0=x0, y0=y0, achieved=int(np.count_nonzero(alpha)) / hole.size)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from occbench.core.types import Condition, Sample
 
-__all__ = ["Gallery", "Group", "Row", "choose_conditions", "percent", "spread_positions"]
+__all__ = ["Gallery", "Group", "Row", "caption", "choose_conditions", "percent", "spread_positions"]
 
 _GOLDEN: Final = 0.6180339887498949
 
@@ -76,6 +76,13 @@ class Gallery:
 def percent(share: float) -> str:
     """Return a share of the image as text, e.g. ``20.1 %``."""
     return f"{100 * share:.1f} %"
+
+
+def caption(sample: Sample, condition: Condition) -> tuple[str, ...]:
+    """Return what a sample hides, a line each: of the image and, where its condition asks for it, of what else."""
+    beside = ((name, value) for name, value in sample.measured.items() if name in condition.parameters)
+    named = (f"{name.removesuffix('_share').replace('_', ' ')} {percent(value)}" for name, value in beside)
+    return percent(sample.achieved), *named
 
 
 def choose_conditions(conditions: Sequence[Condition], limit: int) -> tuple[Group, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from occbench.core.errors import ConfigError
-from occbench.core.prepare import prepare
+from occbench.core.prepare import read_prepared
 from occbench.core.types import Condition, Example, Sample
 from occbench.data.clean import CleanImages
 from occbench.data.manifest import MANIFEST, read_manifest
@@ -54,7 +54,7 @@ class _FromRecipe(Origin):
     def __init__(self, recipe: Recipe, source_path: str) -> None:
         self.recipe = recipe
         self._source = recipe.open_source(source_path)
-        self._renderer = Renderer(recipe.build_occlusions(), recipe.seed)
+        self._renderer = Renderer(recipe.build_occlusions(self._source), recipe.seed)
         self.classes = self._source.classes
         self.count = len(self._source)
 
@@ -62,7 +62,7 @@ class _FromRecipe(Origin):
         return self._source.key(position)
 
     def image(self, position: int) -> tuple[Example, Callable[[Condition], Sample]]:
-        example = prepare(self._source[position], self.recipe.prepare)
+        example = read_prepared(self._source, position, self.recipe.prepare)
         return example, lambda condition: self._render(example, condition)
 
     def facts(self) -> Facts:
@@ -76,7 +76,7 @@ class _FromRecipe(Origin):
 
     def _render(self, example: Example, condition: Condition) -> Sample:
         image, overlay = self._renderer.render(example, condition)
-        return Sample(example.key, image, example.labels, condition.name, condition.group, overlay.achieved)
+        return overlay.sample(example, condition, image)
 
 
 class _FromDirectory(Origin):

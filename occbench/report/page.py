@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from occbench.core.types import Condition
-from occbench.report.gallery import Gallery, Group, percent
+from occbench.report.gallery import Gallery, Group, caption, percent
 
 __all__ = ["write_page"]
 
@@ -84,10 +84,10 @@ def _strip(gallery: Gallery, condition: Condition, number: int) -> _Strip:
     least, greatest = (percent(choose(sample.achieved for sample in samples)) for choose in (min, max))
     pictures = []
     for row, sample in zip(gallery.rows, samples, strict=True):
-        achieved = percent(sample.achieved)
-        alt = f"{_readable(row.class_name)} under {condition.name}, {achieved} hidden"
+        hidden = ", ".join(caption(sample, condition))
+        alt = f"{_readable(row.class_name)} under {condition.name}, {hidden} hidden"
         # the heading says it already where all images agree
-        pictures.append(_picture(sample.image, alt, "" if least == greatest else achieved))
+        pictures.append(_picture(sample.image, alt, "" if {hidden} == {least, greatest} else hidden))
     return _Strip(condition, least if least == greatest else f"{least} to {greatest}", tuple(pictures))
 
 

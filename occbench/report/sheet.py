@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from occbench.report.gallery import Gallery, Row, percent
+from occbench.report.gallery import Gallery, Row, caption
 
 __all__ = ["draw_sheet"]
 
@@ -70,7 +70,11 @@ def draw_sheet(gallery: Gallery) -> bytes:
     top = layout.margin + round(layout.line * 1.8) + layout.line * len(heading) + layout.line
     first_row = top + round(layout.line * 2.9)
     # the caption and some room follow below the pictures of every row
-    heights = [_size(row.clean, layout.tile)[1] + layout.line + 12 for row in gallery.rows]
+    captions = [[caption(*pair) for pair in zip(row.samples, gallery.conditions, strict=True)] for row in gallery.rows]
+    heights = [
+        _size(row.clean, layout.tile)[1] + layout.line * max(map(len, lines)) + 12
+        for row, lines in zip(gallery.rows, captions, strict=True)
+    ]
     below = first_row + sum(heights) + layout.line // 2
 
     sheet = Image.new(
@@ -80,8 +84,8 @@ def draw_sheet(gallery: Gallery) -> bytes:
     draw.text((layout.margin, layout.margin), _fit(gallery.title, title, inner), _INK, title)
     _lines(draw, (layout.margin, layout.margin + round(layout.line * 1.8)), heading, layout, _QUIET)
     _draw_headers(draw, gallery, layout, top)
-    for number, row in enumerate(gallery.rows):
-        _draw_row(sheet, row, layout, first_row + sum(heights[:number]))
+    for number, (row, lines) in enumerate(zip(gallery.rows, captions, strict=True)):
+        _draw_row(sheet, row, lines, layout, first_row + sum(heights[:number]))
     for name, lines in facts:
         _lines(draw, (layout.margin, below), [name], layout, _QUIET)
         _lines(draw, (layout.margin + names, below), lines, layout, _INK)
@@ -121,15 +125,16 @@ def _draw_headers(draw: ImageDraw.ImageDraw, gallery: Gallery, layout: _Layout, 
             column += 1
 
 
-def _draw_row(sheet: Image.Image, row: Row, layout: _Layout, top: int) -> None:
+def _draw_row(sheet: Image.Image, row: Row, captions: list[tuple[str, ...]], layout: _Layout, top: int) -> None:
     draw, font, quiet = ImageDraw.Draw(sheet), _font(layout.text), _font(layout.text - 1)
     words = _wrap(row.class_name.replace("_", " "), font, layout.label)[:3]
     _lines(draw, (layout.margin, top), [_fit(word, font, layout.label) for word in words], layout, _INK)
     for left, image in zip(layout.lefts, (row.clean, *(sample.image for sample in row.samples)), strict=True):
         sheet.paste(_picture(image, layout.tile), (left, top))
     below = top + _size(row.clean, layout.tile)[1] + 3
-    for left, sample in zip(layout.lefts[1:], row.samples, strict=True):
-        draw.text((left, below), percent(sample.achieved), _QUIET, quiet)
+    for left, lines in zip(layout.lefts[1:], captions, strict=True):
+        for number, line in enumerate(lines):
+            draw.text((left, below + number * layout.line), _fit(line, quiet, layout.tile), _QUIET, quiet)
 
 
 def _size(image: NDArray[np.uint8], side: int) -> tuple[int, int]:

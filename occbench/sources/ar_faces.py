@@ -1,17 +1,23 @@
 """AR faces: people photographed plain, in sunglasses and in a scarf, in two sessions; the occlusion is real."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, SourceError
-from occbench.sources.folder_scan import FoundFile, scan_images
+from occbench.core.types import Example
+from occbench.sources.decode import decode_image
+from occbench.sources.folder_scan import FoundFile, Scan, fingerprint_files, scan_images
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, label_files
 
-__all__ = ["PICTURES", "ARFaces"]
+__all__ = ["PHOTOGRAPHS", "PICTURES", "ARFaces"]
 
 _NAME: Final = re.compile(r"([mwf])-(\d{1,3})-(\d{1,2})", re.IGNORECASE)
 _LAST_PICTURE: Final = 26
@@ -23,6 +29,12 @@ PICTURES: Final[Mapping[str, tuple[int, ...]]] = {
     "plain-2": (14, 15, 16, 17, 18, 19, 20),
     "sunglasses-2": (21, 22, 23),
     "scarf-2": (24, 25, 26),
+}
+#: Light on the pictures of an occlusion, in their order; a side light leaves half of the face in shadow.
+_LIGHTS: Final = ("even", "left", "right")
+#: What a plain picture's person was photographed in, in the same session: condition name -> its place in the session.
+PHOTOGRAPHS: Final[Mapping[str, tuple[str, int]]] = {
+    f"{worn}-{light}": (worn, place) for worn in ("sunglasses", "scarf") for place, light in enumerate(_LIGHTS)
 }
 
 
@@ -37,6 +49,11 @@ class ARFaces(LabelledFileSource):
     picture 1 to 26; leading zeros and case do not matter. ``PICTURES`` says what each picture shows: 1 to 13 are of the
     first session, 14 to 26 of the second. The published RAW files must be converted to images first.
 
+    A plain picture's ``Example.photographs`` are those of its person in sunglasses and a scarf, in the same session:
+    ``sunglasses-even``, ``sunglasses-left`` (light from the left), ``sunglasses-right``, ``scarf-even``, ...; whichever
+    of them are in the folder, whatever ``pictures`` says. The two are different photographs, so more than the occluded
+    pixels differ.
+
     Attributes:
         path: the folder that holds the images.
         pictures: numbers of the pictures to use; empty means all.
@@ -47,6 +64,7 @@ class ARFaces(LabelledFileSource):
     """
 
     terms: ClassVar[str] = "research only, not to be passed on; ask the database's owner for access (AR face database)"
+    sharing = "never"
 
     path: str
     pictures: tuple[int, ...] = ()
@@ -67,20 +85,25 @@ class ARFaces(LabelledFileSource):
         self.key(index)  # a negative index would silently count from the end
         return self._shown[index]
 
-    def pairs(self, person: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
-        """Return the real pairs of a person: (clean image, its occluded ones), all of the first session.
+    def __getitem__(self, index: int) -> Example:
+        """Decode image ``index``; its photographs are decoded when they are asked for."""
+        return replace(super().__getitem__(index), photographs=self._photographs(index))
 
-        Every plain picture is paired with every one in sunglasses or a scarf: 7 times 6 where none is missing [Cen et
-        al., section 4.2]. The two are different photographs, so more than the occluded pixels differ.
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all images in the folder, those in ``photographs`` too, and of which of them are used."""
+        return fingerprint([fingerprint_files(self._scan.files), sorted(self.pictures)])
 
-        Args:
-            person: the person's label.
-        """
-        own = [index for index, label in enumerate(self._images.labels) if label == person]
-        clean = [index for index in own if self._shown[index] in PICTURES["plain-1"]]
-        hidden = {*PICTURES["sunglasses-1"], *PICTURES["scarf-1"]}
-        occluded = tuple(index for index in own if self._shown[index] in hidden)
-        return tuple((index, occluded) for index in clean)
+    def _photographs(self, index: int) -> dict[str, Callable[[], NDArray[np.uint8]]]:
+        person, picture = self.classes[self._images.labels[index]], self._shown[index]
+        session = next((name[-1] for name, numbers in PICTURES.items() if picture in numbers and "plain" in name), None)
+        if session is None:
+            return {}
+        root, found = self._images.root, {}
+        for name, (worn, place) in PHOTOGRAPHS.items():
+            if (file := self._named.get((person, PICTURES[f"{worn}-{session}"][place]))) is not None:
+                found[name] = partial(decode_image, root / file.relative, file.relative)
+        return found
 
     @cached_property
     def _shown(self) -> tuple[int, ...]:
@@ -88,19 +111,27 @@ class ARFaces(LabelledFileSource):
         return tuple(_person_and_picture(file.relative)[1] for file in self._images.files)
 
     @cached_property
-    def _images(self) -> LabelledFiles:
-        root = Path(self.path).expanduser()
-        scan = scan_images(root)
+    def _scan(self) -> Scan:
+        return scan_images(Path(self.path).expanduser())
+
+    @cached_property
+    def _named(self) -> dict[tuple[str, int], FoundFile]:
+        """(person, picture) -> file, of all pictures in the folder."""
         named: dict[tuple[str, int], FoundFile] = {}
-        for file in scan.files:
+        for file in self._scan.files:
             place = _person_and_picture(file.relative)
             if place in named:
                 raise SourceError(
-                    f"{root} has picture {place[1]} of {place[0]} twice: {named[place].relative} and {file.relative}. "
-                    "Remove one."
+                    f"{self.path} has picture {place[1]} of {place[0]} twice: {named[place].relative} and "
+                    f"{file.relative}. Remove one."
                 )
             named[place] = file
-        wanted = sorted(place for place in named if not self.pictures or place[1] in self.pictures)
+        return named
+
+    @cached_property
+    def _images(self) -> LabelledFiles:
+        root = Path(self.path).expanduser()
+        wanted = sorted(place for place in self._named if not self.pictures or place[1] in self.pictures)
         if not wanted:
             raise SourceError(
                 f"{root} has none of the pictures asked for. Give the folder with m-001-01.bmp and so on."
@@ -108,7 +139,7 @@ class ARFaces(LabelledFileSource):
         people = list(dict.fromkeys(person for person, _ in wanted))
         label_of = {person: label for label, person in enumerate(people)}
         labels = [label_of[person] for person, _ in wanted]
-        return label_files(root, people, [named[place] for place in wanted], labels, scan.ignored)
+        return label_files(root, people, [self._named[place] for place in wanted], labels, self._scan.ignored)
 
 
 def _person_and_picture(relative: str) -> tuple[str, int]:

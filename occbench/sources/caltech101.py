@@ -51,6 +51,8 @@ class Caltech101(LabelledFileSource):
     """
 
     terms: ClassVar[str] = "CC BY 4.0 (Caltech-101, doi 10.22002/D1.20086)"
+    licence = "cc-by-4.0"
+    sharing = "free"
 
     path: str
 

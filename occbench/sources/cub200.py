@@ -39,6 +39,7 @@ class CUB200(LabelledFileSource):
     """
 
     terms: ClassVar[str] = "non-commercial research and education; images belong to their owners (CUB-200-2011)"
+    sharing = "gated"
 
     path: str
     split: str = "all"

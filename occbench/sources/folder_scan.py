@@ -14,6 +14,7 @@ from occbench.core.types import slug
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "SPLIT_NAMES",
     "FoundFile",
     "Scan",
     "class_order",
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 IMAGE_SUFFIXES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+#: Folder names that say which split files belong to, not which class.
+SPLIT_NAMES: Final = frozenset({"test", "train", "training", "val", "valid", "validation"})
 #: Keys become file names; a path component may have 255 bytes and a writer adds its own endings.
 _KEY_CHARACTERS: Final = 160
 

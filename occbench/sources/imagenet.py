@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from occbench.core.errors import ConfigError, SourceError
 from occbench.sources.folder_scan import folders_in, scan_images
-from occbench.sources.imagenet_labels import SYNSET_PATTERN, read_class_names, read_labels, read_synset_list
+from occbench.sources.imagenet_labels import SYNSET_PATTERN, name_synsets, read_labels, read_synset_list
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, files_by_class_folder, label_files
+from occbench.sources.part_imagenet_files import part_synsets
 
 __all__ = ["ImageNet"]
 
@@ -32,7 +33,9 @@ class ImageNet(LabelledFileSource):
         classes_file: readable names, ``synset_words.txt``, ``LOC_synset_mapping.txt`` or ``meta.mat``; without it a
             class is called by its synset. A name that two synsets share gets the synset added.
         only: the synsets to use, in any order; empty means all.
-        only_from: a text file of the synsets to use, one a line, instead of ``only``.
+        only_from: instead of ``only``, a text file of the synsets to use, one a line, or the folder of PartImageNet,
+            whose 158 classes are used.
+        names: of a synset with several names in ``classes_file``, ``all`` or the ``first``.
 
     Raises:
         ConfigError: no path, both ``only`` and ``only_from``, or in ``only`` a non-synset or a synset twice.
@@ -40,18 +43,22 @@ class ImageNet(LabelledFileSource):
     """
 
     terms: ClassVar[str] = "non-commercial research and education only (ImageNet terms of access)"
+    sharing = "gated"
 
     path: str
     labels_file: str = ""
     classes_file: str = ""
     only: tuple[str, ...] = ()
     only_from: str = ""
+    names: Literal["all", "first"] = "all"
 
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("imagenet needs path: the folder of the training or validation images.")
         if self.only and self.only_from:
             raise ConfigError("imagenet was given both only and only_from. Give one of them.")
+        if self.names not in ("all", "first"):
+            raise ConfigError(f"imagenet: names is all or first, found {self.names!r}.")
         for synset in self.only:
             if not SYNSET_PATTERN.fullmatch(synset):
                 raise ConfigError(f"imagenet has {synset!r} in only, which is not a synset such as n01440764.")
@@ -98,7 +105,7 @@ class ImageNet(LabelledFileSource):
 
     def _wanted(self, available: Collection[str], root: Path) -> list[str]:
         """Return the synsets to use, sorted: their places are the labels."""
-        only = self.only or (read_synset_list(Path(self.only_from).expanduser()) if self.only_from else ())
+        only = self.only or self._listed
         if missing := sorted(set(only).difference(available)):
             raise SourceError(
                 f"{len(missing)} of the {len(only)} synsets asked for have no image in {root}, e.g. {missing[0]}. "
@@ -106,18 +113,16 @@ class ImageNet(LabelledFileSource):
             )
         return sorted(only or available)
 
+    @property
+    def _listed(self) -> tuple[str, ...]:
+        """The synsets that ``only_from`` lists; none without it."""
+        if not self.only_from:
+            return ()
+        listed = Path(self.only_from).expanduser()
+        return part_synsets(self.only_from) if listed.is_dir() else read_synset_list(listed)
+
     def _names(self, synsets: Sequence[str]) -> list[str]:
-        if self._classes_path is None:
-            return list(synsets)
-        name_of = read_class_names(self._classes_path)
-        if missing := [synset for synset in synsets if synset not in name_of]:
-            raise SourceError(f"{self.classes_file} has no name for {len(missing)} synsets, e.g. {missing[0]}.")
-        names = [name_of[synset] for synset in synsets]
-        # ImageNet has two cranes, a bird and a machine
-        return [
-            name if names.count(name) == 1 else f"{name} ({synset})"
-            for name, synset in zip(names, synsets, strict=True)
-        ]
+        return name_synsets(synsets, self._classes_path, first_only=self.names == "first")
 
     @property
     def _classes_path(self) -> Path | None:

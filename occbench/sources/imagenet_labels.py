@@ -3,13 +3,13 @@
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from occbench.core.errors import SourceError
 
-__all__ = ["SYNSET_PATTERN", "read_class_names", "read_labels", "read_synset_list"]
+__all__ = ["SYNSET_PATTERN", "name_synsets", "read_class_names", "read_labels", "read_synset_list"]
 
 #: A WordNet synset id of a noun, as ImageNet names its classes.
 SYNSET_PATTERN: Final = re.compile(r"n\d{8}")
@@ -57,6 +57,31 @@ def read_class_names(file: Path) -> dict[str, str]:
             raise SourceError(f"{file} has the line {line[:60]!r}. Each line must be a synset and its name.")
         names[synset] = re.sub(r"^\d+ ", "", words.strip()) or synset
     return names
+
+
+def name_synsets(synsets: Sequence[str], file: Path | None, first_only: bool) -> list[str]:
+    """Return what each synset is called; a name that two of them share gets the synset added.
+
+    Args:
+        synsets: the classes in label order.
+        file: as ``read_class_names``; None calls a synset by its id.
+        first_only: of several names separated by commas take the first (the first lemma of the synset).
+
+    Raises:
+        SourceError: the file cannot be read or has no name for a synset.
+    """
+    if file is None:
+        return list(synsets)
+    name_of = read_class_names(file)
+    if missing := [synset for synset in synsets if synset not in name_of]:
+        raise SourceError(
+            f"{file} has no name for {len(missing)} synsets, e.g. {missing[0]}. Give a file that has them."
+        )
+    names = [name_of[synset].partition(",")[0].strip() if first_only else name_of[synset] for synset in synsets]
+    # ImageNet has two cranes, a bird and a machine
+    return [
+        name if names.count(name) == 1 else f"{name} ({synset})" for name, synset in zip(names, synsets, strict=True)
+    ]
 
 
 def read_synset_list(file: Path) -> tuple[str, ...]:

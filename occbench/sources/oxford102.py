@@ -45,6 +45,7 @@ class Oxford102(LabelledFileSource):
     """
 
     terms: ClassVar[str] = "no licence is stated; photographs from the web, for research (Oxford 102 flowers)"
+    sharing = "gated"
 
     path: str
     split: str = "all"

@@ -48,6 +48,8 @@ class ToyParts(Source):
     split: str = "test"
 
     terms: ClassVar[str] = "Apache-2.0, as occbench itself, whose code draws them"
+    licence = "apache-2.0"
+    sharing = "free"
     #: Raised whenever the same options give other pixels than before.
     version: ClassVar[int] = 1
 

@@ -34,8 +34,8 @@ def test_rendered_and_stored_pixels_are_those_of_the_renderer(stored, test):
 def test_an_answer_does_not_depend_on_the_batch(make_pipeline, test):
     pipeline, labels = make_pipeline(classes=3), test.images.labels
     pixels = RenderedPixels(test, test.conditions[1:], torch.device("cpu"))
-    together = classify(pipeline, pixels, labels, CELLS, 5)
+    together = classify(pipeline, pixels, labels, CELLS, batch_size=5)
     for place in range(7):
         one = CELLS[0][place : place + 1], CELLS[1][place : place + 1]
-        alone = classify(pipeline, pixels, labels, one, 5)
+        alone = classify(pipeline, pixels, labels, one, batch_size=5)
         assert [part.item() for part in alone] == [part[place].item() for part in together]

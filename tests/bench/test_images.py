@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from occbench.bench.images import batches, load_images, render_batch
+from occbench.bench.images import ImageSet, batches, load_images, render_batch
+from occbench.bench.pixel_store import PixelStore
 from occbench.core.compose import composite
-from occbench.core.errors import BrokenImageError
+from occbench.core.errors import BrokenImageError, ConfigError
 from occbench.core.prepare import Prepare, prepare
 from occbench.core.types import CLEAN
 from occbench.data.render import Renderer
@@ -39,11 +40,12 @@ def renderer(request):
 
 def test_images_stand_in_the_order_asked_for_after_the_resize_rule(source, images):
     assert images.images.shape == (3, 3, 32, 32)
-    assert images.images.dtype == torch.uint8
+    assert images.images[:].dtype == torch.uint8
+    assert images.images[:].is_contiguous(memory_format=torch.channels_last)
     for place, index in enumerate([3, 0, 7]):
         expected = prepare(source[index], RULE)
         assert images.keys[place] == expected.key
-        assert np.array_equal(images.images[place].permute(1, 2, 0).numpy(), expected.image)
+        assert np.array_equal(images.images.image(place), expected.image)
 
 
 def test_labels_are_the_heads_and_minus_one_where_it_has_none(source, images):
@@ -53,7 +55,7 @@ def test_labels_are_the_heads_and_minus_one_where_it_has_none(source, images):
 
 
 def test_examples_do_not_hold_a_second_copy_of_the_pixels(images):
-    pixels = images.images.permute(0, 2, 3, 1).numpy()
+    pixels = images.images[:].numpy()
     assert all(np.shares_memory(example.image, pixels) for example in images.examples)
 
 
@@ -73,8 +75,45 @@ def test_a_broken_image_is_not_left_out_silently(tmp_path, tiny_images):
     folder = shutil.copytree(tiny_images, tmp_path / "images")
     next(iter(sorted(folder.rglob("*.png")))).write_bytes(b"not a picture")
     broken = ImageFolder(str(folder))
-    with pytest.raises(BrokenImageError):
-        load_images(broken, range(len(broken)), RULE, {})
+    images = load_images(broken, range(len(broken)), RULE, {})
+    assert len(images) == 12, "keys and labels are known before anything is decoded"
+    with pytest.raises(BrokenImageError, match=r"apple/1\.png"):
+        images.images[:1]
+
+
+def test_images_of_different_sizes_are_one_clear_line(tiny_images):
+    from occbench.sources.image_folder import ImageFolder
+
+    folder = ImageFolder(str(tiny_images))
+    with pytest.raises(ConfigError, match=r"images of one size are needed: .* px. Set prepare\.rule"):
+        load_images(folder, range(len(folder)), Prepare(rule="none"), {}).images[:]
+
+
+def test_one_thread_and_several_decode_the_same(source):
+    one, three = PixelStore(), PixelStore()
+    one.threads, three.threads = 1, 3
+    sets = [load_images(source, range(12), RULE, {}, store) for store in (one, three)]
+    assert torch.equal(sets[0].images[:], sets[1].images[:])
+
+
+def test_joined_sets_are_one_after_the_other_without_a_copy(source, images):
+    other = load_images(source, [5, 1], RULE, {5: 2})
+    both = images.joined(other)
+    assert both.keys == images.keys + other.keys == tuple(example.key for example in both.examples)
+    assert both.labels.tolist() == [-1, 1, 0, 2, -1]
+    assert torch.equal(both.images[:], torch.cat([images.images[:], other.images[:]]))
+    assert torch.equal(both.images[torch.tensor([4, 0, 3, 0])], both.images[:][[4, 0, 3, 0]])
+    for row, example in enumerate(both.examples):
+        mine, within = (images, row) if row < 3 else (other, row - 3)
+        assert np.shares_memory(example.image, mine.images.image(within))
+
+
+def test_a_set_of_finished_examples_keeps_them(images):
+    again = ImageSet.of(iter(images.examples), images.labels)
+    assert again.keys == images.keys
+    assert torch.equal(again.images[:], images.images[:])
+    assert all(np.shares_memory(example.image, again.images[:].numpy()) for example in again.examples)
+    assert again.examples[1].class_names == images.examples[1].class_names != ()
 
 
 def test_a_batch_is_bit_equal_to_images_rendered_one_by_one(images, renderer):
@@ -97,12 +136,12 @@ def test_a_pattern_hides_the_same_pixels_of_every_image(images):
 
 
 def test_rendering_leaves_the_clean_images_as_they_are(images, renderer):
-    before = images.images.clone()
+    before = images.images[:].clone()
     for condition in (CLEAN, *renderer.conditions[:8]):
         batch = render_batch(images, slice(1, 3), condition, renderer, CPU)
         assert batch.shape == (2, 3, 32, 32)
         assert torch.equal(batch, before[1:]) == (condition is CLEAN)
-    assert torch.equal(images.images, before)
+    assert torch.equal(images.images[:], before)
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 4), (3, 4), (4, 4), (9, 4)])

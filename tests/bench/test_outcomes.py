@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from occbench.bench.outcomes import Outcomes, check_paired, on_common_cells
+from occbench.bench.outcomes import Outcomes, check_paired, member_groups, on_common_cells
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.types import CLEAN, Condition
 
@@ -21,6 +21,34 @@ def test_a_group_names_its_columns_and_avg_all_but_clean():
     assert model().groups == ("clean", "20c", "20r")
     assert model().columns("20r").tolist() == [2]
     assert model().columns("avg").tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "groups", "members"),
+    [
+        ("20c", ["20c", "20r"], ("20c",)),
+        ("20", ["20c", "20r", "10c", "10r"], ("20c", "20r")),
+        ("12p5", ["12p5r", "12p5c"], ("12p5c", "12p5r")),
+        ("20", ["20", "20c", "20r"], ("20",)),
+        ("20", ["20c", "10r"], ()),
+        ("scarf-all", ["scarf-neutral", "mask-neutral", "scarf-side"], ("scarf-neutral", "scarf-side")),
+        ("scarf", ["scarf-neutral", "scarf-side"], ()),
+        ("hat-all", ["scarf-neutral"], ()),
+    ],
+)
+def test_a_column_may_stand_for_several_groups(name, groups, members):
+    assert member_groups(name, groups) == members
+
+
+def test_a_column_of_several_groups_weighs_every_condition_the_same():
+    assert model().columns("20").tolist() == [1, 2]
+    with pytest.raises(ConfigError, match="group '10' was asked"):
+        model().columns("10")
+
+
+def test_the_headline_is_the_average_where_something_is_occluded():
+    assert model().headline == "avg"
+    assert Outcomes(np.ones((4, 1), bool), LABELS, CONDITIONS[:1]).headline == "clean"
 
 
 def test_counts_are_of_scored_cells():

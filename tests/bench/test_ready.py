@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from occbench.bench.partial import cell_files
-from occbench.bench.ready import score_dataset
+from occbench.bench.ready import score_dataset as score_ready
+from occbench.bench.ready_data import open_data
 from occbench.bench.ready_model import read_classes_map, ready_model
 from occbench.bench.records import latest_records, read_records
 from occbench.bench.table import build_results
@@ -18,6 +19,10 @@ from occbench.data.datasets import load
 from occbench.models.load import load_backbone
 
 IMAGES, CONDITIONS = 12, 8
+
+
+def score_dataset(directory, pipeline, out=None, *, stored=False, **options):
+    return score_ready(open_data(directory, stored=stored), pipeline, out, **options)
 
 
 @pytest.fixture

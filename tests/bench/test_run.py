@@ -5,6 +5,7 @@ Covers mistake 11 of METHODS 2.8 (a head of the wrong width, label maps that dif
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +15,12 @@ import torch
 from safetensors.torch import save_file
 
 from occbench.bench.cell import cells
+from occbench.bench.home import exclusive
 from occbench.bench.materials import load_materials
 from occbench.bench.pipeline import ActivationCache
 from occbench.bench.records import read_records
 from occbench.bench.run import Listener, run_cell
-from occbench.core.errors import ConfigError
+from occbench.core.errors import ConfigError, DatasetError, StorageError
 from occbench.models.load import load_backbone
 from occbench.sources.toyparts import ToyParts
 
@@ -63,15 +65,16 @@ def test_a_finished_cell_publishes_its_split(finished, materials):
     assert split["classes"] == list(materials.split.classes)
 
 
-def test_the_same_cell_again_is_a_no_op(finished, materials, bytes_of):
+def test_the_same_cell_again_is_a_no_op(finished, materials, snapshot):
     folder, records = finished
-    before = bytes_of(folder)
+    before = snapshot(folder)
 
     def fail(*_):
         raise AssertionError("something was computed again")
 
-    assert run_cell(cell_of(materials), materials, folder, ActivationCache(), Listener(fail, fail)) == records
-    assert bytes_of(folder) == before
+    listener = Listener(fail, fail, fail, fail)
+    assert run_cell(cell_of(materials), materials, folder, ActivationCache(), listener) == records
+    assert snapshot(folder) == before, "not even the time of a change"
 
 
 RUN = """
@@ -84,41 +87,138 @@ from occbench.bench.pipeline import ActivationCache
 from occbench.bench.protocol import Benchmark
 from occbench.bench.run import Listener, run_cell
 
-torch.set_num_threads(int(sys.argv[3]))
+torch.set_num_threads(int(sys.argv[5]))
 benchmark = Benchmark.model_validate_json(sys.argv[1])
 materials = load_materials(benchmark, benchmark.source_at(""))
 cell = next(cell for cell in cells(benchmark, {}, materials.fingerprint) if cell.arm_name == "C-Full")
 print(cell.fingerprint, flush=True)
-blocks = []
-def on_block(_, name):
-    blocks.append(name)
-    if len(blocks) == 3:
+heard = []
+def die(*_):
+    heard.append(1)
+    if len(heard) == int(sys.argv[4]):
         os.kill(os.getpid(), signal.SIGKILL)
-if sys.argv[2]:
-    run_cell(cell, materials, Path(sys.argv[2]), ActivationCache(), Listener(on_block=on_block))
+run_cell(cell, materials, Path(sys.argv[2]), ActivationCache(), Listener(**{sys.argv[3]: die}))
 """
 
 
-def in_a_new_process(materials, folder):
-    arguments = [materials.benchmark.model_dump_json(), str(folder), str(torch.get_num_threads())]
-    return subprocess.run(
+def killed_in_a_new_process(materials, folder, event, moment):
+    """Run a cell in a process that kills itself at an event; return what it had printed."""
+    arguments = [materials.benchmark.model_dump_json(), str(folder), event, str(moment), str(torch.get_num_threads())]
+    done = subprocess.run(
         [sys.executable, "-c", RUN, *arguments], check=False, capture_output=True, text=True, env=dict(os.environ)
     )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    return done.stdout
 
 
-def test_killed_while_scoring_it_ends_in_the_same_blocks_and_records(finished, materials, tmp_path, bytes_of):
+@pytest.mark.parametrize(
+    ("event", "moment", "steps", "batches"),
+    [
+        ("on_step", 5, 3, 7),  # in the second of two epochs
+        ("on_predictions", 4, 0, 4),  # three of seven blocks are written
+        pytest.param("on_step", 3, 6, 7, marks=pytest.mark.slow),  # the first epoch's last step, before it is kept
+        pytest.param("on_epoch", 2, 0, 7, marks=pytest.mark.slow),  # trained, the checkpoint is not written
+        pytest.param("on_predictions", 1, 0, 7, marks=pytest.mark.slow),
+        pytest.param("on_predictions", 7, 0, 1, marks=pytest.mark.slow),
+        pytest.param("on_records", 1, 0, 0, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_at_any_moment_it_ends_in_the_same_files_and_records(
+    finished, materials, tmp_path, bytes_of, event, moment, steps, batches
+):
     folder, records = finished
-    killed = in_a_new_process(materials, tmp_path)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
     cell = cell_of(materials)
-    assert killed.stdout.split() == [cell.fingerprint], "a fresh process names the cell alike"
+    printed = killed_in_a_new_process(materials, tmp_path, event, moment)
+    assert printed.split() == [cell.fingerprint], "a fresh process names the cell alike"
+    kept = set(tmp_path.rglob("block-*")) | set(tmp_path.rglob("last.safetensors"))
     told = []
-    listener = Listener(on_epoch=lambda *_: told.append("epoch"), on_block=lambda _, name: told.append(name))
+    listener = Listener(on_step=lambda *_: told.append("step"), on_predictions=lambda *_: told.append("batch"))
     assert run_cell(cell, materials, tmp_path, ActivationCache(), listener) == records
-    assert len(told) == 7 - 3, "trained no more, and the finished blocks are kept"
+    assert told == ["step"] * steps + ["batch"] * batches, "finished epochs and blocks are not computed again"
+    assert all(path.is_file() for path in kept)
     one, other = bytes_of(folder), bytes_of(tmp_path)
     changing = f"{cell.fingerprint}/manifest.json"  # it holds seconds
     assert {**one, changing: ""} == {**other, changing: ""}
+
+
+def test_a_run_that_is_being_made_is_left_alone(materials, tmp_path):
+    home = tmp_path / cell_of(materials).fingerprint
+    with exclusive(home), pytest.raises(StorageError, match="another process is training or scoring"):
+        run_cell(cell_of(materials), materials, tmp_path, ActivationCache())
+    assert [path.name for path in home.iterdir()] == ["lock"]
+
+
+def test_what_a_killed_writer_left_goes(materials, finished, tmp_path):
+    folder, records = finished
+    home = shutil.copytree(folder, tmp_path / "runs") / cell_of(materials).fingerprint
+    (home / "manifest.json").unlink()
+    leftover = home / "scores" / "block-clean.parquet.77.part"
+    leftover.touch()
+    assert run_cell(cell_of(materials), materials, tmp_path / "runs", ActivationCache()) == records
+    assert not leftover.exists()
+
+
+def halved(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "checkpoint.safetensors", "block-clean.parquet", "last.safetensors"])
+def test_a_damaged_file_is_one_clear_line_and_deleting_it_mends_the_run(finished, materials, tmp_path, bytes_of, name):
+    folder, records = finished
+    runs = tmp_path / "runs"
+    home = shutil.copytree(folder, runs) / cell_of(materials).fingerprint
+    (damaged,) = home.rglob(name)
+    halved(damaged)
+    if name.endswith("safetensors"):
+        (home / "manifest.json").unlink()  # a finished run does not look at its weights
+    if name == "last.safetensors":
+        (home / "checkpoint.safetensors").unlink()
+    before = bytes_of(runs)
+    with pytest.raises(DatasetError, match=name) as raised:
+        run_cell(cell_of(materials), materials, runs, ActivationCache())
+    assert "delete" in str(raised.value).lower()
+    assert "run again" in str(raised.value)
+    assert bytes_of(runs) == before, "nothing is lost"
+    damaged.unlink()
+    assert run_cell(cell_of(materials), materials, runs, ActivationCache()) == records
+    changing = f"{home.name}/manifest.json"
+    assert {**bytes_of(runs), changing: ""} == {**bytes_of(folder), changing: ""}
+
+
+def test_a_run_of_another_version_is_one_clear_line_and_stays(finished, materials, tmp_path, snapshot):
+    folder, _ = finished
+    home = shutil.copytree(folder, tmp_path / "runs") / cell_of(materials).fingerprint
+    manifest = json.loads((home / "manifest.json").read_text())
+    manifest["facts"]["version"] = 0
+    (home / "manifest.json").write_text(json.dumps(manifest))
+    before = snapshot(tmp_path)
+    with pytest.raises(DatasetError, match=r"another version of occbench or changed by hand \(other version\)"):
+        run_cell(cell_of(materials), materials, tmp_path / "runs", ActivationCache())
+    assert snapshot(tmp_path) == before
+
+
+def test_a_promise_scores_a_part_and_the_full_run_only_the_rest(finished, materials, tmp_path, bytes_of, snapshot):
+    folder, records = finished
+    cell, told = cell_of(materials), []
+    listener = Listener(on_predictions=lambda _, count: told.append(count))
+    part = run_cell(cell, materials, tmp_path, ActivationCache(), listener, half_width=0.4)
+    assert {record.part for record in part if record.group != "clean"} == {True}
+    assert {record.part for record in part if record.group == "clean"} == {False}
+    assert 24 < sum(told) < 7 * 24
+    manifest = json.loads((tmp_path / cell.fingerprint / "manifest.json").read_text())
+    assert manifest["part"]["estimate"]["half_width"] <= 0.4
+    assert manifest["part"]["estimate"]["n_cells"] == sum(told) - 24
+    before = snapshot(tmp_path)
+    assert run_cell(cell, materials, tmp_path, ActivationCache(), listener, half_width=0.4) == part
+    assert snapshot(tmp_path) == before, "a kept promise is kept again without work"
+    assert run_cell(cell, materials, tmp_path, ActivationCache(), listener) == records
+    assert sum(told) == 7 * 24, "every prediction of the part was used again"
+    one, other = bytes_of(folder), bytes_of(tmp_path)
+    changing = {f"{cell.fingerprint}/{name}": "" for name in ("manifest.json", "records.jsonl")}
+    assert {**one, **changing} == {**other, **changing}
+    assert [record for record in read_records(tmp_path / cell.fingerprint / "records.jsonl") if record.part]
+    assert "part" not in json.loads((tmp_path / cell.fingerprint / "manifest.json").read_text())
+    assert run_cell(cell, materials, tmp_path, ActivationCache(), half_width=0.4) == records, "all beats a part"
 
 
 CHANGES = {

@@ -243,6 +243,24 @@ def test_the_papers_numbers_stand_beside_ours_and_its_claims_are_judged(tmp_path
     assert not any("the paper's row" in warning for warning in results.warnings)
 
 
+def test_a_column_of_the_papers_that_averages_ours_stands_behind_them(tmp_path):
+    """CUB-200's table has 20 and 10, each the mean of centre and random positions."""
+    _, correct = make_run(tmp_path, "C", benchmark="cub200", backbone="torchvision/resnet50")
+    make_run(tmp_path, "C-Full", benchmark="cub200", backbone="torchvision/resnet50", share=160)
+    (table,) = build_results(tmp_path, draws=DRAWS)
+    assert table.columns == ("clean", "20c", "20r", "20", "10c", "10r", "10", "avg")
+    cells = dict(zip(table.columns, table.rows[0].cells, strict=True))
+    assert [cells[name].published for name in table.columns] == [81.86, None, None, 35.75, None, None, 61.09, 48.42]
+    twenty = [column for column, condition in enumerate(CONDITIONS) if condition.group in ("20c", "20r")]
+    assert cells["20"].number.value == pytest.approx(100 * correct[:, twenty].mean())
+    assert cells["20"].difference == pytest.approx(cells["20"].number.value - 35.75)
+    quoted = {row.arm: row.values for row in table.published_only}
+    assert quoted["A3M"] == (86.12, None, None, 37.16, None, None, 62.73, 49.94)
+    (verdict,) = table.verdicts
+    assert verdict.statement == "min(20(C-Full) - 20(C), 10(C-Full) - 10(C)) > 0"
+    assert verdict.verdict == "holds"
+
+
 def test_another_backbone_than_the_papers_is_said(tmp_path):
     make_run(tmp_path, "C", benchmark="caltech101-inclusive")
     assert "C is tiny; the paper's row beside it is ResNet18." in only(tmp_path).warnings

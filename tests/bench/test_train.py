@@ -289,7 +289,7 @@ def test_occluded_twins_join_the_training_images_with_their_labels_and_keys_of_t
     added = len(materials.pairs) * len(materials.pair_renderer.conditions)
     assert len(images) == len(materials.train) + added == len(set(images.keys))
     assert images.labels[len(materials.train) :].tolist() == materials.pairs.labels.repeat_interleave(6).tolist()
-    assert torch.equal(images.images[: len(materials.train)], materials.train.images)
+    assert torch.equal(images.images[: len(materials.train)], materials.train.images[:])
     for row, example in zip(
         images.images[len(materials.train) :], images.examples[len(materials.train) :], strict=True
     ):

@@ -2,13 +2,17 @@
 
 import dataclasses
 import pickle
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from occbench.bench.augment import Geometry
+from occbench.bench.batch import ImageBatch, silhouettes
 from occbench.bench.pipeline import ActivationCache
 from occbench.bench.train import train
-from occbench.bench.training_run import Prediction, generator
+from occbench.bench.training_run import Prediction, extend, generator
 from occbench.bench.validate import validate_method
 from occbench.core.canonical import canonical_json
 from occbench.core.errors import ConfigError
@@ -16,11 +20,35 @@ from occbench.core.interfaces import Method
 from occbench.core.plugins import BUILT_IN, find_plugin
 from occbench.data.config import build_plugin
 
+#: In place of a diffusion model, which is downloaded.
+EXTRACTOR = {"extractor": f"{Path(__file__).parent / 'colour_extractor.py'}:ColourPlaces"}
 #: instance -> (method, options); a new method adds a line.
 INSTANCES = {
+    "cutmix": ("cutmix", {}),
+    "cutmix, some batches": ("cutmix", {"alpha": 0.5, "probability": 0.5}),
+    "cutout": ("cutout", {}),
+    "cutout, two small holes": ("cutout", {"holes": 2, "side": 0.2}),
     "dfv": ("dfv", {}),
     "dfv, every vector changed": ("dfv", {"alpha": 1.0, "beta": 0.5}),
     "fine_tune": ("fine_tune", {}),
+    "gridmask": ("gridmask", {}),
+    "gridmask, rising": ("gridmask", {"ramp_epochs": 1, "rotation_degrees": 0.0}),
+    "hide_and_seek": ("hide_and_seek", {}),
+    "hide_and_seek, one size": ("hide_and_seek", {"cells_px": [56], "probability": 0.3}),
+    "mixup": ("mixup", {}),
+    "part_blackout": ("part_blackout", {}),
+    "part_blackout, silhouettes": ("part_blackout", {"alpha": 0.5, "beta": 0.5}),
+    "part_replace": ("part_replace", {}),
+    "part_replace, silhouettes": ("part_replace", {"beta": 0.1}),
+    "patch_mixing": ("patch_mixing", {}),
+    "pattern_paste": ("pattern_paste", {}),
+    "random_erasing": ("random_erasing", {}),
+    "random_erasing, mean": ("random_erasing", {"probability": 1.0, "fill": "mean"}),
+    "sd_features": ("sd_features", EXTRACTOR),
+    "sd_features, add": ("sd_features", {"fusion": "add", "model": "b", **EXTRACTOR}),
+    "sd_features, gated": ("sd_features", {"fusion": "gated", "timestep": 2, **EXTRACTOR}),
+    "sd_inpaint": ("sd_inpaint", {}),
+    "sd_inpaint, silhouettes": ("sd_inpaint", {"beta": 0.5}),
 }
 ROWS = 8
 
@@ -37,30 +65,67 @@ def images(tiny_materials):
 
 
 class Run(Prediction):
-    """A run at the start of an epoch, with pairs where it is given any."""
+    """A run at the start of an epoch, with pairs and overlays where it is given any."""
 
-    def __init__(self, pipeline, pairs=(), seed=0):
+    def __init__(self, pipeline, pairs=(), overlays=None, seed=0):
         super().__init__(pipeline)
         self.network = pipeline.model
         self.draws = generator(seed, "contract")
         self._pairs = pairs
+        self._overlays = overlays
 
     def pairs(self):
         return iter(self._pairs)
 
+    def overlays(self):
+        return self._overlays
+
+
+@pytest.fixture(scope="module")
+def overlays(tiny_materials):
+    materials = tiny_materials()
+    renderer = materials.pair_renderer
+    drawn = [renderer.full_overlay(materials.train.examples[0], item) for item in renderer.conditions]
+    return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2)
+
+
+def batch_of(images, count=ROWS):
+    """Return the images behind the first inputs."""
+    rows = range(count)
+    return ImageBatch(
+        images.images[:count].float,
+        lambda: silhouettes(images, rows, Geometry(), torch.device("cpu")),
+        list(images.keys[:count]),
+    )
+
 
 @pytest.fixture
-def start(make_pipeline, images, method):
-    """Return a function that makes a run at its first batch, every time from the same weights."""
+def built(make_pipeline, method):
+    """Return a function that makes a network with what the method learns beside it."""
+
+    def make(trainable="all"):
+        pipeline = make_pipeline(trainable)
+        extend(pipeline, method, 0)
+        pipeline.model.eval()
+        return pipeline
+
+    return make
+
+
+@pytest.fixture
+def start(built, images, overlays, method):
+    """Return a function that makes (run, inputs, targets) at its first batch, every time from the same weights."""
 
     def make(trainable="all", seed=0):
-        pipeline = make_pipeline(trainable)
-        pipeline.model.eval()
-        run = Run(pipeline, [(pipeline.inputs(images.images[:1]), pipeline.inputs(images.images[1:5]))], seed)
+        pipeline = built(trainable)
+        run = Run(pipeline, [(pipeline.inputs(images.images[:1]), pipeline.inputs(images.images[1:5]))], overlays, seed)
         with torch.no_grad():
             method.on_epoch_start(run)
         run.network.train()
-        return run, pipeline.inputs(images.images[:ROWS]), images.labels[:ROWS].clone()
+        run.batch = before = batch_of(images)
+        changed, targets = method.augment(run, before.pixels(), images.labels[:ROWS].clone())
+        run.batch = ImageBatch(lambda: changed, before.masks, None)
+        return run, run.inputs(changed), targets
 
     return make
 
@@ -82,7 +147,8 @@ def test_a_method_is_a_frozen_picklable_value_with_json_options(method):
 
 def test_it_says_what_it_is_and_needs(method):
     assert type(method).__doc__.strip()
-    assert method.needs <= {"pairs", "parts"}
+    assert method.needs <= {"masks", "overlays", "pairs"}
+    assert method.twins in {"", *BUILT_IN["occlusions"]}
 
 
 @pytest.mark.parametrize("trainable", ["all", "layer4+fc", "head"])
@@ -108,7 +174,7 @@ def test_one_step_changes_trunk_and_head(start, method):
     changed = {
         name.partition(".")[0] for name, weight in run.network.named_parameters() if (weight != before[name]).any()
     }
-    assert changed == {"trunk", "head"}
+    assert changed == {"trunk", "head"} | ({"extension"} if run.network.extension is not None else set())
 
 
 def test_equal_draws_give_equal_losses_and_the_global_generator_is_left_alone(start, method):
@@ -117,26 +183,48 @@ def test_equal_draws_give_equal_losses_and_the_global_generator_is_left_alone(st
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_inputs_and_labels_are_left_as_they_are(start, method):
+def test_inputs_and_labels_are_left_as_they_are(start, method, images):
     run, inputs, labels = start()
     kept = inputs.clone(), labels.clone()
     method.loss(run, inputs, labels)
     run.network.eval()
-    method.predict(run, inputs)
+    run.ask(method, inputs, batch_of(images))
     assert torch.equal(inputs, kept[0])
     assert torch.equal(labels, kept[1])
 
 
+def test_augment_leaves_images_and_labels_as_they_are(start, method, images):
+    run, _, _ = start()
+    run.batch = batch_of(images)
+    given, labels = run.batch.pixels().clone(), images.labels[:ROWS].clone()
+    for _ in range(3):
+        changed, targets = method.augment(run, given, labels)
+        assert torch.equal(given, run.batch.pixels())
+        assert torch.equal(labels, images.labels[:ROWS])
+        assert changed.dtype == torch.float32
+        assert changed.shape == given.shape
+        assert changed.min() > -0.01
+        assert changed.max() < 255.01
+        assert len(targets) == ROWS
+
+
 @torch.no_grad()
-def test_predictions_need_neither_pairs_nor_memory_and_are_each_images_own(make_pipeline, images, method):
-    pipeline = make_pipeline()
-    pipeline.model.eval()
+def test_predictions_need_neither_pairs_nor_memory_and_are_each_images_own(built, images, method):
+    pipeline = built()
     inputs = pipeline.inputs(images.images[:ROWS])
-    logits = method.predict(Prediction(pipeline), inputs)
+    logits = Prediction(pipeline).ask(method, inputs, batch_of(images))
     assert logits.shape == (ROWS, 12)
     assert torch.isfinite(logits).all()
-    assert torch.equal(method.predict(Prediction(pipeline), inputs), logits)
-    assert torch.allclose(method.predict(Prediction(pipeline), inputs[:3]), logits[:3], atol=1e-6)
+    assert torch.equal(Prediction(pipeline).ask(method, inputs, batch_of(images)), logits)
+    assert torch.allclose(Prediction(pipeline).ask(method, inputs[:3], batch_of(images, 3)), logits[:3], atol=1e-6)
+
+
+@torch.no_grad()
+def test_an_untrained_method_answers_as_the_plain_network_does(built, images, method):
+    """METHODS 8, item 11, and what makes arms comparable: all start from the same classifier."""
+    pipeline = built()
+    inputs = pipeline.inputs(images.images[:ROWS])
+    assert torch.equal(Prediction(pipeline).ask(method, inputs, batch_of(images)), pipeline.model(inputs))
 
 
 def test_missing_pairs_are_one_clear_line(make_pipeline, method):
@@ -149,10 +237,11 @@ def test_missing_pairs_are_one_clear_line(make_pipeline, method):
 
 
 def test_the_loop_trains_it_to_the_same_weights_twice(make_pipeline, tiny_materials, method, tmp_path):
-    materials = tiny_materials()
+    materials = tiny_materials(train={"epochs": 1, "batch_size": 12})
     weights = []
     for number in range(2):
         pipeline = make_pipeline()
+        extend(pipeline, method, 1)
         train(
             pipeline, method, materials.benchmark.arms["C"], materials,
             rule=materials.benchmark.train, seed=1, folder=tmp_path / str(number), cache=ActivationCache(),
@@ -163,5 +252,6 @@ def test_the_loop_trains_it_to_the_same_weights_twice(make_pipeline, tiny_materi
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN["methods"]))
 def test_occbench_validate_finds_nothing(name):
-    assert [check for check in validate_method(name) if check.problem] == []
+    options = EXTRACTOR if name == "sd_features" else {}
+    assert [check for check in validate_method(name, options) if check.problem] == []
     assert issubclass(find_plugin("methods", name, Method), Method)

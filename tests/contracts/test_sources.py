@@ -4,6 +4,7 @@ A new source adds a line to ``SOURCES`` (and, where it reads from disk, to ``ADD
 missing.
 """
 
+import json
 import pickle
 from dataclasses import fields
 from pathlib import Path
@@ -65,6 +66,62 @@ def add_to_cub200(folder):
     write_cub200_tables(folder, 3)
 
 
+def coco_parts(folder):
+    for value in range(2):
+        paint(folder / "images" / f"{value}.png", value)
+    write_coco(folder / "annotations.json", [f"{value}.png" for value in range(2)])
+    return {"path": str(folder)}
+
+
+def coco_objects(folder):
+    return {**coco_parts(folder), "min_side_px": 5}
+
+
+def pascal3d(folder):
+    for value, name in enumerate(("bus", "car")):
+        paint(folder / f"{name}LEVELZERO" / "n1_1.JPEG", value)
+        paint(folder / f"{name}LEVELNINE_white" / "n1_1_0.JPEG", value)
+        (folder / f"{name}_imagenet_occ.txt").write_text("n1_1_0\n")
+    return {"path": str(folder)}
+
+
+def add_to_pascal3d(folder):
+    paint(folder / "carLEVELZERO" / "n1_2.JPEG", 7)
+    (folder / "car_imagenet_occ.txt").write_text("n1_1_0\nn1_2_0\n")
+
+
+def part_imagenet(folder):
+    for value, (split, synset) in enumerate([("train", "n01440764"), ("val", "n02119789"), ("test", "n04146614")]):
+        paint(folder / split / synset / f"{synset}_1.JPEG", value)
+        write_coco(folder / f"{split}.json", [f"{synset}_1.JPEG"])
+    return {"path": str(folder)}
+
+
+def write_coco(file, names):
+    """Every image, of 40 x 30 px, has two parts; one segment is broken."""
+    rectangles = ([2, 2, 12, 2, 12, 9, 2, 9], [20, 5, 35, 5, 35, 25, 20, 25])
+    content = {
+        "images": [{"id": number, "file_name": name, "width": 40, "height": 30} for number, name in enumerate(names)],
+        "categories": [{"id": number, "name": f"Fish {part}"} for number, part in enumerate(("Head", "Tail"))],
+        "annotations": [
+            {"image_id": number, "category_id": part, "segmentation": [rectangles[part], [1, 2]]}
+            for number in range(len(names))
+            for part in range(2)
+        ],
+    }
+    file.write_text(json.dumps(content))
+
+
+def add_to_coco_parts(folder):
+    paint(folder / "images" / "2.png", 7)
+    write_coco(folder / "annotations.json", [f"{value}.png" for value in range(3)])
+
+
+def add_to_part_imagenet(folder):
+    paint(folder / "val" / "n02119789" / "n02119789_2.JPEG", 7)
+    write_coco(folder / "val.json", ["n02119789_1.JPEG", "n02119789_2.JPEG"])
+
+
 def oxford102(folder):
     from scipy.io import savemat
 
@@ -101,22 +158,30 @@ def toyparts(folder):
 SOURCES = {
     "ar_faces": ar_faces,
     "caltech101": caltech101,
+    "coco_objects": coco_objects,
+    "coco_parts": coco_parts,
     "cub200": cub200,
     "hub": hub,
     "image_folder": image_folder,
     "imagenet": imagenet,
     "oxford102": oxford102,
+    "part_imagenet": part_imagenet,
+    "pascal3d": pascal3d,
     "toyparts": toyparts,
 }
 #: name -> adds one image on disk; sources that read nothing from disk are not here.
 ADD_IMAGE = {
     "ar_faces": lambda folder: paint(folder / "m-001-09.bmp", 7),
     "caltech101": lambda folder: paint(folder / "101_ObjectCategories" / "ant" / "image_0003.jpg", 7),
+    "coco_objects": add_to_coco_parts,
+    "coco_parts": add_to_coco_parts,
     "cub200": add_to_cub200,
     "hub": lambda folder: (folder / "train-00001.parquet").write_bytes((folder / "train-00000.parquet").read_bytes()),
     "image_folder": lambda folder: paint(folder / "bee" / "2.png", 7),
     "imagenet": lambda folder: paint(folder / "n01440764" / "n01440764_8.JPEG", 7),
     "oxford102": lambda folder: paint(folder / "jpg" / "image_00002.jpg", 7),
+    "part_imagenet": add_to_part_imagenet,
+    "pascal3d": add_to_pascal3d,
 }
 
 
@@ -178,6 +243,13 @@ def test_classes_are_distinct_names_and_every_image_decodes_the_same_twice(made)
     assert len(set(source.classes)) == len(source.classes)
     assert all(isinstance(name, str) and name for name in source.classes)
     np.testing.assert_array_equal(source[0].image, cls(**options)[0].image)
+
+
+def test_notes_are_sentences(made):
+    _, cls, options, _ = made
+    notes = cls(**options).notes()
+    assert isinstance(notes, tuple)
+    assert all(note.endswith(".") and "\n" not in note for note in notes)
 
 
 def test_terms_are_words(made):

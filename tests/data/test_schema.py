@@ -9,7 +9,7 @@ import pytest
 
 import occbench.data.schema
 from occbench.data.manifest import FORMAT_VERSION, Manifest
-from occbench.data.schema import PATTERNS, clean_schema, occluded_schema
+from occbench.data.schema import OVERLAYS, PATTERNS, clean_schema, occluded_schema
 
 FORMAT = Path(occbench.data.schema.__file__).with_name("FORMAT.md").read_text(encoding="utf-8")
 
@@ -25,6 +25,7 @@ def documented(heading):
     ("heading", "names"),
     [
         ("patterns.parquet", PATTERNS.names),
+        ("overlays/shard-NNNNN.parquet", OVERLAYS.names),
         ("manifest.json", list(Manifest.model_fields)),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from occbench.core.errors import BrokenImageError, ConfigError, WorkerError
+from occbench.core.worker import worker_number
 from occbench.engine.local import LocalExecutor
 
 
@@ -41,6 +42,20 @@ def refuse(item):
 def test_every_item_has_its_result(workers):
     results = dict(LocalExecutor(workers).map(double, range(7)))
     assert results == {item: 2 * item for item in range(7)}
+
+
+def who_am_i(meeting):
+    """Wait until three processes have come, so that no worker takes a second item before each has its first."""
+    (Path(meeting) / str(os.getpid())).touch()
+    while len(list(Path(meeting).iterdir())) < 3:
+        time.sleep(0.01)
+    return worker_number()
+
+
+def test_workers_are_numbered(tmp_path):
+    first, *others = sorted(number for _, number in LocalExecutor(3).map(who_am_i, [str(tmp_path)] * 3))
+    assert others == [first + 1, first + 2]
+    assert worker_number() == 0
 
 
 @pytest.mark.parametrize("workers", [0, 2])

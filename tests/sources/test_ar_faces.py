@@ -50,15 +50,32 @@ def test_only_the_pictures_asked_for_are_there(whole):
     assert {source.picture(index) for index in range(21)} == set(range(1, 8))
 
 
-def test_a_person_has_42_real_pairs_of_the_first_session(whole):
-    source = ARFaces(whole)
-    for person in range(3):
-        pairs = source.pairs(person)
-        assert sum(len(occluded) for _, occluded in pairs) == 42
-        for clean, occluded in pairs:
-            assert source.picture(clean) in PICTURES["plain-1"]
-            assert [source.picture(index) for index in occluded] == [8, 9, 10, 11, 12, 13]
-            assert {source.labels_of(index) for index in (clean, *occluded)} == {(person,)}
+def test_a_plain_picture_knows_the_occluded_ones_of_its_session(tmp_path):
+    names = {number: f"m-001-{number:02d}.bmp" for number in range(1, 27)}
+    for number, name in names.items():
+        Image.new("RGB", (4, 5), (number, 0, 0)).save(tmp_path / name)
+    source = ARFaces(str(tmp_path), pictures=(*PICTURES["plain-1"], 8, *PICTURES["plain-2"]))
+    for index in range(len(source)):
+        example = source[index]
+        picture = source.picture(index)
+        shown = {name: int(decode()[0, 0, 0]) for name, decode in example.photographs.items()}
+        assert example.image[0, 0, 0] == picture
+        if picture == 8:
+            assert shown == {}
+            continue
+        first = 8 if picture < 14 else 21
+        names_in_order = [f"{worn}-{light}" for worn in ("sunglasses", "scarf") for light in ("even", "left", "right")]
+        assert shown == {name: first + place for place, name in enumerate(names_in_order)}
+
+
+def test_photographs_that_are_not_there_are_left_out_and_seen_by_the_fingerprint(tmp_path):
+    source = ARFaces(make(tmp_path, ["m-001-01.bmp", "m-001-12.bmp"]), pictures=(1,))
+    assert list(source[0].photographs) == ["scarf-left"]
+    before = source.fingerprint
+    again = ARFaces(make(tmp_path, ["m-001-13.bmp"]), pictures=(1,))
+    assert list(again[0].photographs) == ["scarf-left", "scarf-right"]
+    assert again.fingerprint != before
+    assert ARFaces(str(tmp_path), pictures=(1, 12)).fingerprint != again.fingerprint
 
 
 @pytest.mark.parametrize(

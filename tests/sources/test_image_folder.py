@@ -121,3 +121,93 @@ def test_scanning_opens_no_image(tmp_path):
     assert source.key(99) == "class-4-9"
     with pytest.raises(BrokenImageError, match="zero bytes"):
         source[99]
+
+
+@pytest.fixture
+def occluded(tmp_path):
+    """Real photographs in a user's own folders: two of them show one class of the model."""
+    for value, name in enumerate(["bus by a tree", "fox", "school bus 2"]):
+        paint(tmp_path / "photos" / name / "1.png", value)
+    (tmp_path / "classes.txt").write_text("ambulance\n\nkit fox, Vulpes macrotis\nschool bus\n")
+    return tmp_path
+
+
+def mapped(folder, text, name="map.txt", **options):
+    (folder / name).write_text(text, encoding="utf-8")
+    return ImageFolder(str(folder / "photos"), class_map=str(folder / name), **options)
+
+
+MAP = "# folder\tclass\nbus by a tree\tschool bus\n\nfox\tkit fox, Vulpes macrotis\nschool bus 2\tschool bus\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("map.txt", MAP),
+        ("map.csv", MAP.replace("\t", ",")),
+        ("map.yaml", "bus by a tree: school bus\nfox: kit fox, Vulpes macrotis\nschool bus 2: school bus\n"),
+        (
+            "map.json",
+            '{"bus by a tree": "school bus", "fox": "kit fox, Vulpes macrotis", "school bus 2": "school bus"}',
+        ),
+    ],
+)
+def test_a_class_map_gives_folders_the_classes_of_a_model(occluded, name, text):
+    own = mapped(occluded, text, name)
+    assert own.classes == ("kit fox, Vulpes macrotis", "school bus")
+    assert [own.labels_of(index) for index in range(3)] == [(1,), (0,), (1,)]
+    model = mapped(occluded, text, name, classes_file=str(occluded / "classes.txt"))
+    assert model.classes == ("ambulance", "kit fox, Vulpes macrotis", "school bus")
+    assert [model[index].labels for index in range(3)] == [(2,), (1,), (2,)]
+    assert [model.key(index) for index in range(3)] == ["bus-by-a-tree-1", "fox-1", "school-bus-2-1"]
+
+
+def test_a_class_map_may_name_more_folders_than_are_used(occluded):
+    source = mapped(occluded, MAP, only=("fox",))
+    assert (len(source), source.classes) == (1, ("kit fox, Vulpes macrotis",))
+
+
+def test_the_fingerprint_sees_another_class_map(occluded):
+    before = mapped(occluded, MAP).fingerprint
+    assert mapped(occluded, MAP).fingerprint == before
+    assert mapped(occluded, MAP.replace("fox\tkit fox, Vulpes macrotis", "fox\tschool bus")).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fox\tkit fox\n", r"gives 2 of 3 folders no class, e\.g\. bus by a tree"),
+        (f"{MAP}wolf\twolf\n", r"names the folder wolf, which is not there"),
+        (f"{MAP}fox\twolf\n", r"gives the folder fox two classes, kit fox, Vulpes macrotis and wolf"),
+        ("fox\n", r"line 1: expected a folder, a tab or comma, and a class, found 'fox'"),
+        ("\n", "is empty"),
+        (MAP.replace("kit fox", "fox"), r"names the class fox, Vulpes macrotis, which .*classes\.txt does not have"),
+    ],
+)
+def test_class_maps_that_do_not_fit_say_what_to_do(occluded, text, message):
+    with pytest.raises(SourceError, match=message) as caught:
+        len(mapped(occluded, text, classes_file=str(occluded / "classes.txt")))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("map.yaml", "- fox\n- wolf\n", "is not a mapping of folders to classes"),
+        ("map.yaml", "fox: [a, b]\n", "is not a mapping of folders to classes"),
+        ("map.json", '{"fox": ', "cannot be read"),
+    ],
+)
+def test_mappings_that_are_none_say_so(occluded, name, text, message):
+    with pytest.raises(SourceError, match=message):
+        len(mapped(occluded, text, name))
+
+
+def test_class_lists_and_files_that_are_wrong_say_so(occluded):
+    (occluded / "classes.txt").write_text("fox\nfox\n")
+    with pytest.raises(SourceError, match="names the class fox more than once"):
+        len(mapped(occluded, MAP, classes_file=str(occluded / "classes.txt")))
+    with pytest.raises(SourceError, match=r"gone\.txt cannot be read"):
+        len(mapped(occluded, MAP, classes_file=str(occluded / "gone.txt")))
+    with pytest.raises(ConfigError, match="classes_file is for class_map"):
+        ImageFolder("x", classes_file="classes.txt")

@@ -1,0 +1,136 @@
+"""`occbench publish` and `export`."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from occbench.cli.terminal import readable_bytes
+
+if TYPE_CHECKING:
+    from occbench.core.hub import RepoName
+    from occbench.data.readme import Mode
+    from occbench.publish.bundle import Bundle
+    from occbench.publish.hub import Access
+
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this file to the command line."""
+    for verb in (publish,):
+        app.command()(verb)
+
+
+def publish(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A finished dataset, or a folder of runs.")],
+    repo_id: Annotated[str, typer.Argument(help="NAMESPACE/NAME on the Hugging Face Hub; made where it is missing.")],
+    as_: Annotated[
+        Literal["pixels", "recipe", "gated"],
+        typer.Option("--as", help="The images; what rebuilds them; or the images for those who accept their terms."),
+    ] = "pixels",
+    private: Annotated[bool, typer.Option("--private", help="Only its owners see it.")] = False,
+    revision: Annotated[str, typer.Option(help="A branch; made where it is missing.")] = "",
+    licence: Annotated[
+        str, typer.Option("--licence", "--license", help="Identifier, e.g. cc-by-4.0, where the source states none.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List every file and its size; send nothing.")] = False,
+) -> None:
+    """Put a dataset on the Hugging Face Hub. An interrupted run goes on when the same command is given again."""
+    from occbench.core.hub import RepoName, parse_repo
+    from occbench.publish.hub import Access
+
+    repo = parse_repo(repo_id)
+    repo = RepoName(repo.id, revision or repo.revision)
+    access = Access(private, gated=as_ == "gated")
+    bundle = _dataset(directory, repo, as_, licence)
+    _send([bundle], repo, access, dry_run)
+
+
+def _dataset(directory: Path, repo: "RepoName", mode: "Mode", licence: str) -> "Bundle":
+    from rich.console import Console
+
+    from occbench.publish.dataset import Publication, dataset_bundle
+    from occbench.publish.hub import page_of
+
+    with Console(stderr=True).status("Hashing every file"):
+        how = Publication(repo, page_of("dataset", repo), mode, licence, _picture(directory, mode))
+        return dataset_bundle(directory, how)
+
+
+def _picture(directory: Path, mode: "Mode") -> bytes:
+    """Draw the card's picture: rows of the dataset, or of the embedded images where its own stay at home."""
+    from tempfile import TemporaryDirectory
+
+    from occbench.core.errors import OccbenchError
+    from occbench.data.manifest import read_manifest
+    from occbench.report.preview import preview
+
+    manifest = read_manifest(directory)
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "preview.png"
+        if mode == "pixels":
+            return preview(str(directory), out, images=4).read_bytes()
+        recipe = Path(folder) / "recipe.yaml"
+        recipe.write_text(_on_embedded_images(manifest.recipe.model_dump_json()), encoding="utf-8")
+        try:
+            return preview(str(recipe), out, images=4).read_bytes()
+        except OccbenchError:  # families that need what only the recipe's own images have: the card does without
+            return b""
+
+
+def _on_embedded_images(recipe: str) -> str:
+    content = json.loads(recipe)
+    content["source"] = {"name": "toyparts"}
+    return json.dumps(content)
+
+
+def _send(bundles: "list[Bundle]", repo: "RepoName", access: "Access", dry_run: bool) -> None:
+    from occbench.publish.hub import page_of
+    from occbench.publish.hub import publish as send
+
+    for bundle in bundles:
+        for note in bundle.notes:
+            typer.secho(note, fg="yellow", err=True)
+        if dry_run:
+            for file in bundle.all_files:
+                typer.echo(f"{file.bytes:>15,}  {file.path}")
+            typer.echo(
+                f"{len(bundle.all_files)} files, {bundle.bytes:,} bytes ({readable_bytes(bundle.bytes)}) would go to "
+                f"{page_of(bundle.kind, repo)}; nothing was sent."
+            )
+            continue
+        with _progress(repo) as show:
+            done = send(bundle, repo, access, show)
+        typer.secho(
+            f"{done.url}: {done.sent} files sent ({readable_bytes(done.sent_bytes)}), {done.kept} were there already.",
+            fg="green",
+        )
+        if done.removed:
+            typer.echo(f"{len(done.removed)} files of an earlier publication were removed; the history keeps them.")
+
+
+@contextmanager
+def _progress(repo: "RepoName") -> "Iterator[Callable[[Progress], None]]":
+    """Yield a function that draws how much of a publication is there."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"Publishing {repo.id}", total=None, note="")
+
+        def show(now: "Progress") -> None:
+            note = f"the Hub is busy: {now.note}" if now.note else ""
+            bar.update(task, total=now.bytes, completed=now.done_bytes, note=note)
+
+        yield show

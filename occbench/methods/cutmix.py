@@ -1,0 +1,50 @@
+"""CutMix: a box of one image is pasted into another, and the label mixed by area.
+
+Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features", ICCV 2019:
+
+    lambda ~ Beta(alpha, alpha);  a box with sides sqrt(1 - lambda) of the image's, centred anywhere, cut at the border
+    x~ = M * x_a + (1 - M) * x_b,  y~ = lambda' * y_a + (1 - lambda') * y_b,  lambda' = share of pixels left of x_a
+
+One lambda, one box and one order of partners for the whole batch, as the authors' code has it. The expected replaced
+share is ``probability`` times 0.32 for alpha 1: 1/2 less what the border cuts off.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from occbench.core.interfaces import Method, TrainingRun
+from occbench.methods.mixing import mixed_by
+from occbench.methods.option_ranges import check_probability, check_range
+
+__all__ = ["CutMix"]
+
+
+@dataclass(frozen=True)
+class CutMix(Method):
+    """Pastes a box of another image into every image of a batch and mixes the labels by area.
+
+    Attributes:
+        alpha: of the Beta distribution of the kept share, above 0. The paper: 1, a uniform share.
+        probability: that a batch is mixed, 0 to 1. The paper: 1 for ImageNet, 0.5 for CIFAR.
+
+    Raises:
+        ConfigError: an option outside of its range.
+    """
+
+    alpha: float = 1.0
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        check_range("cutmix", "alpha", self.alpha, 0.0, above=True)
+        check_probability("cutmix", "probability", self.probability)
+
+    def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mixed images and labels float32[B, C]; see ``Method.augment``."""
+        from torchvision.transforms.v2 import CutMix as OfTorchvision
+
+        if torch.rand((), generator=run.draws) >= self.probability:
+            return images, labels
+        return mixed_by(OfTorchvision(alpha=self.alpha, num_classes=run.num_classes), run, images, labels)

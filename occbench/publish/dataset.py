@@ -1,0 +1,150 @@
+"""A dataset directory as a bundle: all its pixels, or what rebuilds it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import pyarrow.parquet as pq
+import yaml
+
+from occbench.core.errors import ConfigError, DatasetError
+from occbench.core.files import hash_file
+from occbench.core.hub import RepoName
+from occbench.data.kit import KEYS_FILE, KIT_MANIFEST, keys_file
+from occbench.data.manifest import MANIFEST, FileEntry, Manifest, read_manifest
+from occbench.data.readme import CardFacts, Mode, render_card
+from occbench.publish.bundle import Bundle, HubFile, file_of, text_of
+from occbench.publish.citations import citations_of
+from occbench.publish.croissant import croissant_json
+from occbench.publish.licence import permitted_licence
+from occbench.publish.limits import check_limits
+
+__all__ = ["Publication", "dataset_bundle"]
+
+_CARD: Final = "README.md"
+_CROISSANT: Final = "croissant.json"
+_PICTURE: Final = "preview.png"
+_RECIPE: Final = "recipe.yaml"
+#: Written by publishing, so what an earlier publication left of them in a directory does not count.
+_WRITTEN: Final = frozenset({_CARD, _CROISSANT, _PICTURE})
+_OURS: Final = (
+    r"(clean|occluded|overlays)/shard-\d{5,}\.(parquet|tar)|keys\.parquet|recipe\.yaml|rebuild\.json|manifest\.json"
+)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """How a dataset is published.
+
+    Attributes:
+        repo: where.
+        url: the page that the repository has or will have.
+        mode: what of it.
+        licence: identifier of the licence; empty to take the source's.
+        picture: a PNG for the card; empty for none.
+    """
+
+    repo: RepoName
+    url: str
+    mode: Mode = "pixels"
+    licence: str = ""
+    picture: bytes = b""
+
+
+def dataset_bundle(directory: Path, how: Publication) -> Bundle:
+    """Lay out what a repository will hold; every file is hashed again and must be the manifest's.
+
+    Raises:
+        ConfigError: the terms of the clean images forbid it, or others could not read or rebuild it.
+        DatasetError: no finished dataset, a damaged one, or one beyond the Hub's limits.
+    """
+    manifest = read_manifest(directory)
+    licence = permitted_licence(manifest, how.mode, how.licence)
+    _refuse_local_paths(manifest, how.mode)
+    data = [_checked(directory, entry) for entry in manifest.files if entry.path not in _WRITTEN]
+    facts = CardFacts(
+        repo_id=how.repo.id,
+        mode=how.mode,
+        licence=licence,
+        citations=citations_of(manifest.recipe),
+        conditions=tuple(_conditions(directory)),
+        picture=_PICTURE if how.picture else "",
+    )
+    citation = " ".join(facts.citations)
+    written = [
+        text_of(_CARD, render_card(manifest, facts)),
+        text_of(_CROISSANT, croissant_json(manifest, url=how.url, mode=how.mode, licence=licence, citation=citation)),
+        *([text_of(_PICTURE, how.picture)] if how.picture else []),
+    ]
+    if how.mode == "recipe":
+        return _recipe_bundle(directory, manifest, written, data)
+    sealed = _with_files(manifest, written)
+    notes = check_limits(data)
+    return Bundle("dataset", (*written, *data), (text_of(MANIFEST, _as_json(sealed)),), _OURS, notes)
+
+
+def _recipe_bundle(directory: Path, manifest: Manifest, written: list[HubFile], data: list[HubFile]) -> Bundle:
+    kept = [file for file in data if "/" not in file.path or file.path.startswith("overlays/")]
+    recipe = yaml.safe_dump(manifest.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    made = [text_of(_RECIPE, recipe), text_of(KEYS_FILE, keys_file(directory, manifest))]
+    notes = check_limits(kept)
+    return Bundle("dataset", (*written, *made, *kept), (text_of(KIT_MANIFEST, _as_json(manifest)),), _OURS, notes)
+
+
+def _checked(directory: Path, entry: FileEntry) -> HubFile:
+    path = directory / entry.path
+    if not path.is_file() or path.stat().st_size != entry.bytes or hash_file(path) != entry.sha256:
+        raise DatasetError(
+            f"{path} is missing or not what {MANIFEST} says, so nothing was sent. `occbench verify {directory}` says "
+            "more."
+        )
+    return file_of(entry.path, path, entry.sha256)
+
+
+def _with_files(manifest: Manifest, written: list[HubFile]) -> Manifest:
+    """Return the manifest of the published directory, which has files of its own beside the dataset's."""
+    entries = [FileEntry(path=file.path, rows=0, bytes=file.bytes, sha256=file.sha256) for file in written]
+    kept = [entry for entry in manifest.files if entry.path not in _WRITTEN]
+    files = tuple(sorted([*kept, *entries], key=lambda entry: entry.path))
+    return manifest.model_copy(update={"files": files}).sealed()
+
+
+def _as_json(manifest: Manifest) -> bytes:
+    with TemporaryDirectory() as folder:
+        manifest.write(Path(folder))
+        return (Path(folder) / MANIFEST).read_bytes()
+
+
+def _conditions(directory: Path) -> Iterator[tuple[str, str, str, float | None]]:
+    """Yield (name, group, asked parameters, achieved ratio) of every condition."""
+    with pq.ParquetFile(directory / "patterns.parquet") as table:
+        rows = table.read(["condition", "group", "parameters", "achieved"]).to_pylist()
+    for row in rows:
+        asked = json.loads(row["parameters"])
+        shown = ", ".join(f"{name} {value}" for name, value in asked.items() if not name.endswith("sha256"))
+        yield row["condition"], row["group"], shown, row["achieved"]
+
+
+def _refuse_local_paths(manifest: Manifest, mode: Mode) -> None:
+    """Refuse what only this machine could read: overlays are rendered from the recipe's own files."""
+    if mode != "recipe" and manifest.materialised:
+        return
+    for number, spec in enumerate(manifest.recipe.occlusions):
+        for name, value in _texts({"name": spec.name, **spec.options}):
+            if ".py:" in value or Path(value).exists():
+                raise ConfigError(
+                    f"the recipe reads occlusions.{number}.{name}, {value}, which is on this machine only: nobody else "
+                    "could render the dataset. Use what occbench brings (occbench-30), or materialise it "
+                    "(--materialise) and publish the pixels."
+                )
+
+
+def _texts(options: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in options.items():
+        if isinstance(value, str) and value:
+            yield name, value
+        elif isinstance(value, dict):
+            yield from ((f"{name}.{inner}", text) for inner, text in _texts(value))

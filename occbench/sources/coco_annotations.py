@@ -1,0 +1,192 @@
+"""COCO-style annotation files: read once, checked, kept small; what cannot be used is skipped and counted.
+
+Real files hold segments that no mask can be made of, and a decoder that trusts them fails or reads them as something
+else: pycocotools takes a polygon of two points for a box. So every segment is looked at while the file is read.
+"""
+
+import json
+import math
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from occbench.core.errors import SourceError
+
+__all__ = ["Category", "CocoAnnotations", "CocoImage", "PartAnnotation", "read_annotations"]
+
+#: Three points: fewer enclose nothing.
+_LEAST_COORDINATES: Final = 6
+#: A coordinate farther out than this is a mistake, and rasterising it would take gigabytes.
+_FARTHEST_PX: Final = 1e5
+
+
+class Category(NamedTuple):
+    """A category's name and supercategory, as the file has them."""
+
+    name: str
+    supercategory: str
+
+
+class PartAnnotation(NamedTuple):
+    """One annotated region of an image.
+
+    Attributes:
+        number: its id in the file.
+        category: id of its category.
+        segmentation: polygons, each an ``array`` of x and y in turn, or a mapping of run lengths; see
+            ``core.rle.rasterise``.
+        is_crowd: whether it covers many objects together (COCO's ``iscrowd``).
+    """
+
+    number: int
+    category: int
+    segmentation: "list[array[float]] | Mapping[str, Any]"
+    is_crowd: bool = False
+
+
+class CocoImage(NamedTuple):
+    """One listed image: its file name (``/`` between folders), size in pixels, usable annotations in their order."""
+
+    file_name: str
+    width: int
+    height: int
+    annotations: tuple[PartAnnotation, ...]
+
+
+@dataclass(frozen=True)
+class CocoAnnotations:
+    """What an annotation file says.
+
+    Attributes:
+        images: in the file's order.
+        categories: id -> category.
+        skipped: reason -> how many segments were skipped for it.
+        sha256: of the file's bytes.
+    """
+
+    images: tuple[CocoImage, ...]
+    categories: Mapping[int, Category]
+    skipped: Mapping[str, int]
+    sha256: str
+
+
+def read_annotations(file: Path) -> CocoAnnotations:
+    """Read a COCO-style annotation file.
+
+    Raises:
+        SourceError: it is missing, cannot be read, is no JSON or has no ``images``, ``annotations`` and ``categories``.
+    """
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no annotation file {file}. Give a COCO-style JSON file.") from error
+    except OSError as error:
+        raise SourceError(f"the annotation file {file} cannot be read: {error.strerror}.") from error
+    reader = _Reader(file)
+    try:
+        content = json.loads(data, object_hook=reader.shrink)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(
+            f"{file} is not JSON ({error}). Give a COCO-style JSON file, or download it again."
+        ) from error
+    return reader.collect(content, sha256(data).hexdigest())
+
+
+class _Reader:
+    """Checks a file's tables and counts what it skips."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._skipped: Counter[str] = Counter()
+
+    def shrink(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Turn the polygons of an annotation into arrays as soon as it is read: lists would take five times as much."""
+        found = row.get("segmentation")
+        if isinstance(found, list):
+            if not found:
+                self._skipped["without coordinates"] += 1
+            elif isinstance(found[0], int | float):  # one polygon without the list around it
+                found = [found]
+            rings = [self._ring(ring) for ring in found]
+            row["segmentation"] = [ring for ring in rings if ring is not None]
+        return row
+
+    def collect(self, content: object, digest: str) -> CocoAnnotations:
+        images = self._by_id(self._table(content, "images", ("id", "file_name", "width", "height")))
+        categories = {
+            number: Category(str(row["name"]), str(row.get("supercategory") or ""))
+            for number, row in self._by_id(self._table(content, "categories", ("id", "name"))).items()
+        }
+        found: dict[int, list[PartAnnotation]] = {number: [] for number in images}
+        for place, row in enumerate(self._table(content, "annotations", ("image_id", "category_id"))):
+            of_image, category = row["image_id"], row["category_id"]
+            if {type(of_image), type(category)} != {int} or of_image not in images or category not in categories:
+                self._skipped["of an image or category that is not listed"] += 1
+            elif segmentation := self._usable(row.get("segmentation"), images[of_image]):
+                crowd = bool(row.get("iscrowd"))
+                found[of_image].append(PartAnnotation(row.get("id", place), category, segmentation, crowd))
+        return CocoAnnotations(
+            images=tuple(
+                CocoImage(str(row["file_name"]).replace("\\", "/"), row["width"], row["height"], tuple(found[number]))
+                for number, row in images.items()
+            ),
+            categories=categories,
+            skipped=dict(sorted(self._skipped.items())),
+            sha256=digest,
+        )
+
+    def _ring(self, ring: object) -> "array[float] | None":
+        """Return a polygon as an array, or None where it encloses nothing."""
+        try:
+            points = array("d", ring if isinstance(ring, list) else ())
+            if len(points) % 2 or not math.isfinite(sum(points)):
+                self._skipped["with broken coordinates"] += 1
+            elif len(points) < _LEAST_COORDINATES:
+                self._skipped["of fewer than three points"] += 1
+            elif min(points) < -_FARTHEST_PX or max(points) > _FARTHEST_PX:
+                self._skipped["far outside of the image"] += 1
+            else:
+                return points
+        except (TypeError, ValueError):
+            self._skipped["with broken coordinates"] += 1
+        return None
+
+    def _usable(
+        self, segmentation: object, image: Mapping[str, Any]
+    ) -> "list[array[float]] | Mapping[str, Any] | None":
+        if isinstance(segmentation, list):
+            return segmentation  # its polygons have been judged; none may be left
+        if isinstance(segmentation, dict) and "counts" in segmentation:
+            if segmentation.get("size") == [image["height"], image["width"]]:
+                return segmentation
+            self._skipped["of another size than the image"] += 1
+        else:
+            self._skipped["without coordinates"] += 1
+        return None
+
+    def _table(self, content: object, name: str, needed: tuple[str, ...]) -> list[dict[str, Any]]:
+        rows = content.get(name) if isinstance(content, dict) else None
+        keys = set(needed)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= keys for row in rows):
+            raise SourceError(
+                f"{self._file} is not a COCO-style annotation file: it needs {name} with {', '.join(needed)}. "
+                "Give the file of the part annotations."
+            )
+        return rows
+
+    def _by_id(self, rows: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+        """Return id -> row; sizes, where rows have them, are whole numbers above zero."""
+        for row in rows:
+            numbers = [row["id"], row.get("width", 1), row.get("height", 1)]
+            if not all(isinstance(number, int) for number in numbers) or min(numbers[1:]) < 1:
+                raise SourceError(
+                    f"{self._file}: ids, widths and heights must be whole numbers, found {numbers}. Mend this row."
+                )
+        found = {row["id"]: row for row in rows}
+        if len(found) < len(rows):
+            raise SourceError(f"{self._file} uses an id twice among {len(rows)} rows. Give every row its own id.")
+        return found

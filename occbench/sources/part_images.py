@@ -1,0 +1,200 @@
+"""Image files with part annotations: what every source of part masks is made of, whatever its files look like."""
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occbench.core.canonical import fingerprint
+from occbench.core.errors import BrokenImageError
+from occbench.core.rle import rasterise
+from occbench.core.types import Example
+from occbench.sources.coco_annotations import PartAnnotation
+from occbench.sources.folder_scan import FoundFile
+from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource
+
+__all__ = ["PartImages", "PartSource", "PartUnit", "Region", "find_layout", "stat_files"]
+
+PartUnit = Literal["category", "instance"]
+
+#: How many listed files are looked for before a folder counts as the wrong one.
+_TRIES: Final = 16
+
+
+class Region(NamedTuple):
+    """An annotated region of an image.
+
+    Attributes:
+        part: name of the part's category; empty for the whole object.
+        annotation: its segmentation.
+    """
+
+    part: str
+    annotation: PartAnnotation
+
+
+@dataclass(frozen=True, slots=True)
+class PartImages:
+    """A list of image files with their labels and regions.
+
+    Attributes:
+        files: the images, their labels (-1 where there is none) and keys.
+        sizes: (width, height) in pixels that the annotations of each image are made for.
+        regions: the regions of each image.
+        unlabelled: index -> why the image has no label.
+        digests: SHA-256 of every annotation file.
+        skipped: reason -> how many segments were skipped for it.
+        remarks: what else was found while reading, one sentence each.
+    """
+
+    files: LabelledFiles
+    sizes: tuple[tuple[int, int], ...]
+    regions: tuple[tuple[Region, ...], ...]
+    unlabelled: Mapping[int, str]
+    digests: tuple[str, ...]
+    skipped: Mapping[str, int]
+    remarks: tuple[str, ...] = ()
+
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s one label.
+
+        Raises:
+            BrokenImageError: it has none.
+            IndexError: no such index.
+        """
+        labels = self.files.labels_of(index)
+        if index in self.unlabelled:
+            raise BrokenImageError(f"{self.files.files[index].relative}: {self.unlabelled[index]}")
+        return labels
+
+    def example(self, index: int, unit: PartUnit) -> Example:
+        """Decode image ``index`` and rasterise its parts; regions that hold no pixel are left out.
+
+        Raises:
+            BrokenImageError: the file cannot be used, has no label or another size than was annotated, or its run
+                lengths are damaged.
+            IndexError: no such index.
+        """
+        self.labels_of(index)
+        example = self.files.example(index)
+        height, width = example.image.shape[:2]
+        name = self.files.files[index].relative
+        if (width, height) != self.sizes[index]:
+            annotated = " x ".join(map(str, self.sizes[index]))
+            raise BrokenImageError(f"{name}: {width} x {height} px, but its annotations are for {annotated} px")
+        regions = self.regions[index]
+        try:
+            parts = {
+                part: rasterise([region.annotation.segmentation for region in found], height, width)
+                for part, found in _units(regions, unit).items()
+            }
+            whole = rasterise([region.annotation.segmentation for region in regions if not region.part], height, width)
+        except ValueError as error:
+            raise BrokenImageError(f"{name}: {error}") from error
+        parts = {part: mask for part, mask in parts.items() if mask.any()}
+        mask = whole if whole.any() else reduce(np.logical_or, parts.values(), whole)
+        if not mask.any():
+            return example
+        return replace(example, parts=parts, object_mask=mask, box=_box(mask))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of every file's relative path and size in bytes, and of the annotation files."""
+        return fingerprint([self.files.fingerprint, list(self.digests)])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out while reading, one sentence each."""
+        found = list(self.remarks)
+        if total := sum(self.skipped.values()):
+            reasons = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
+            found.append(f"{total} annotated segments were skipped: {reasons}.")
+        for what, indices in (
+            (
+                "no usable part",
+                [index for index, regions in enumerate(self.regions) if not any(r.part for r in regions)],
+            ),
+            ("no label", sorted(self.unlabelled)),
+        ):
+            if indices:
+                count = f"{len(indices)} of {len(self.files)} images have"
+                found.append(f"{count} {what}, e.g. {self.files.files[indices[0]].relative}.")
+        return tuple(found)
+
+
+class PartSource(LabelledFileSource):
+    """The part that sources of part masks share: everything but finding files, labels and part names.
+
+    Abstract; a source adds its options, ``part_unit`` among them, and ``_annotated``.
+    """
+
+    part_unit: PartUnit
+
+    @property
+    @abstractmethod
+    def _annotated(self) -> PartImages:
+        """The images with their regions, read once: override with a ``functools.cached_property``."""
+
+    @property
+    def _images(self) -> LabelledFiles:
+        return self._annotated.files
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of every file's relative path and size in bytes, and of the annotation files."""
+        return self._annotated.fingerprint
+
+    def notes(self) -> tuple[str, ...]:
+        """Return how many segments were skipped and images are without parts or label."""
+        return self._annotated.notes
+
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s one label, without decoding it."""
+        return self._annotated.labels_of(index)
+
+    def __getitem__(self, index: int) -> Example:
+        """Decode image ``index`` with its part masks; its box is the object's."""
+        return self._annotated.example(index, self.part_unit)
+
+
+def find_layout(
+    root: Path, names: Sequence[str], layouts: Iterable[Callable[[str], str]]
+) -> Callable[[str], str] | None:
+    """Return the first layout (listed name -> path below ``root``) under which some of the files are there, or None."""
+    tried = names[:: max(1, len(names) // _TRIES)]
+    return next((layout for layout in layouts if any((root / layout(name)).is_file() for name in tried)), None)
+
+
+def stat_files(root: Path, relatives: Iterable[str]) -> list[FoundFile]:
+    """Return every file with its size in bytes; 0 where it is missing, which decoding it will say."""
+    return [FoundFile(relative, _size(root / relative)) for relative in relatives]
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _units(regions: Sequence[Region], unit: PartUnit) -> dict[str, list[Region]]:
+    """Return part name -> its regions: all of a category, or each by itself, numbered from 1 in the file's order."""
+    found: dict[str, list[Region]] = {}
+    counts: Counter[str] = Counter()
+    for region in regions:
+        if region.part:
+            counts[region.part] += 1
+            name = region.part if unit == "category" else f"{region.part}-{counts[region.part]}"
+            found.setdefault(name, []).append(region)
+    return found
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
