@@ -17,6 +17,7 @@ from occbench.bench.memory import memory_bytes
 from occbench.bench.pipeline import ActivationCache
 from occbench.bench.pixel_store import PixelStore
 from occbench.bench.protocol import Benchmark
+from occbench.bench.ranks import rank_and_size
 from occbench.bench.records import Record
 from occbench.bench.run import Listener, finished_records, run_cell, trained
 from occbench.bench.tracking import tracked
@@ -202,5 +203,6 @@ def take_device() -> torch.device:
     """Return the device of this process: workers take the GPUs in turn."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    torch.cuda.set_device(worker_number() % torch.cuda.device_count())
+    if rank_and_size()[1] == 1:  # several processes of one cell have their devices already
+        torch.cuda.set_device(worker_number() % torch.cuda.device_count())
     return torch.device("cuda")

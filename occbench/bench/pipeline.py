@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from occbench.bench.ranks import in_shares
 from occbench.core.errors import ConfigError
 from occbench.models.backbone import Backbone
 
@@ -102,13 +103,13 @@ class Pipeline:
 
     def vectors(self, inputs: Tensor) -> Tensor:
         """Return deep feature vectors float[B, D] of ``inputs``'s result."""
-        return self._pool(self._stages(inputs))
+        return in_shares(lambda share: self._pool(self._stages(share)), inputs)
 
     def features(self, inputs: Tensor) -> Tensor:
         """Return the feature maps float[B, K, H, W] of ``inputs``'s result; with ``keep_map`` only."""
         if not self._keep_map:
             raise ConfigError('the method asks for feature maps: add "map" to its needs.')
-        return self._stages(inputs)
+        return in_shares(self._stages, inputs)
 
     def pool(self, feature_map: Tensor) -> Tensor:
         """Return deep feature vectors float[B, D] of feature maps.
@@ -116,4 +117,4 @@ class Pipeline:
         Raises:
             ConfigError: the network pools something else than its map.
         """
-        return self.model.pool(feature_map)
+        return in_shares(self.model.pool, feature_map)

@@ -56,7 +56,8 @@ class PixelRows:
     def image(self, row: int) -> Array:
         """Return one image, uint8[S, S, 3], as a view that is not to be written to."""
         part, within = self._place(row)
-        return np.asarray(self.arrays[part])[within]
+        image: Array = np.asarray(self.arrays[part])[within]
+        return image
 
     def __getitem__(self, rows: slice | Tensor) -> Tensor:
         """Return uint8[B, 3, S, S] of a slice without a step, or of row numbers int64[B] in any order.

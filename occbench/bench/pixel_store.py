@@ -155,7 +155,7 @@ class PixelStore:
             raise StorageError(
                 f"{count:,} decoded images do not fit into memory, and {self.folder} needs {needed_bytes / 1e9:.1f} GB "
                 f"more where {free_bytes / 1e9:.1f} GB are free: free some, name a folder on a larger disk with "
-                "--cache, or take fewer images (--set split.train_per_class=100)."
+                "--cache, or take fewer images (a benchmark: --set split.train_per_class=100)."
             )
 
 

@@ -1,12 +1,11 @@
 """Where a table comes from, and what its reader must know: runs, versions, occluders, and what is missing."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from occbench.bench.finished_runs import Comparable, FinishedRun, TrainedArm
-from occbench.bench.reference import ReferenceRow
+from occbench.bench.reference import ReferenceRow, same_backbone
 from occbench.core.canonical import canonical_json, fingerprint
 from occbench.core.results import RunEntry
 
@@ -67,7 +66,7 @@ def warnings_of(
         tables: all tables of the report.
         begun: directories of unfinished runs.
         expected: the arms that the benchmark has.
-        beside: arm -> the paper's row.
+        beside: label -> the paper's row.
     """
     return (*_missing(arms, begun, expected), *_limits(arms, tables, beside))
 
@@ -110,8 +109,8 @@ def _limits(arms: Sequence[TrainedArm], tables: Sequence[Comparable], beside: Ma
     if len({canonical_json(run.manifest.get("versions", {})) for run in runs}) > 1:
         found.append("The runs were made with different package versions; see provenance.")
     for arm in arms:
-        row = beside.get(arm.arm)
-        if row and not _same_backbone(row.backbone, arm.backbone):
+        row = beside.get(arm.label)
+        if row and not same_backbone(row.backbone, arm.backbone):
             found.append(f"{arm.label} is {arm.backbone}; the paper's row beside it is {row.backbone}.")
     return found
 
@@ -120,13 +119,6 @@ def _may_belong(home: Path, test_set: str) -> bool:
     """Whether an unfinished run is of this test set, or has not got far enough to tell."""
     scored = home / "scores"
     return not scored.is_dir() or (scored / test_set).is_dir()
-
-
-def _same_backbone(paper: str, ours: str) -> bool:
-    def plain(name: str) -> str:
-        return re.sub(r"[^a-z0-9]", "", name.rpartition("/")[2].partition(".")[0].lower())
-
-    return plain(paper) == plain(ours)
 
 
 def _weights(run: FinishedRun) -> str:

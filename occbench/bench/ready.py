@@ -60,13 +60,14 @@ class Scores:
     classified: int
 
 
-def score_dataset(
+def score_dataset(  # noqa: PLR0913 - one argument for each option of the command
     data: ReadyData,
     pipeline: Pipeline,
     out: Path | None = None,
     *,
     batch_size: int = 64,
     half_width: float | None = None,
+    decoded: Path | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Scores:
     """Score a model on clean and occluded images, or what is missing of them.
@@ -78,6 +79,7 @@ def score_dataset(
         batch_size: images in a forward pass.
         half_width: score only as many cells as this half-width of the occluded average at 95 % needs, a share (0.0025
             for 0.25 points). What is left may be scored later.
+        decoded: folder for decoded images that do not fit into memory; in ``out`` by default.
         on_progress: told how many more predictions were made.
 
     Raises:
@@ -93,7 +95,7 @@ def score_dataset(
     folder = home / "scores" / facts["test_set"]
     if (home / MANIFEST).is_file():
         return Scores(home, _full_records(folder, data, facts), None, data.cells, 0)
-    test = data.load(PixelStore(home / _DECODED))
+    test = data.load(PixelStore(decoded or home / _DECODED))
     _try_one(pipeline, test)
     write_json(home / _FACTS, facts)
     rendered = RenderedPixels(test, test.occluded, pipeline.device)

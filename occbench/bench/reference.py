@@ -5,7 +5,8 @@ A table ``<name>.csv`` has one row per arm: ``arm``, ``backbone``, a column per 
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,9 @@ from typing import Final
 from occbench.bench.claims import Claim
 from occbench.core.errors import ConfigError
 
-__all__ = ["PublishedClaim", "ReferenceRow", "claims_for", "reference_names", "reference_table"]
+__all__ = [
+    "PublishedClaim", "ReferenceRow", "claims_for", "reference_names", "reference_table", "row_beside", "same_backbone",
+]  # fmt: skip
 
 #: Where the tables live: in an installed wheel inside the package, in a checkout beside it.
 _FOLDERS: Final = (
@@ -91,6 +94,32 @@ def reference_table(name: str) -> tuple[ReferenceRow, ...]:
         )
         for row in _rows(name)
     )
+
+
+def row_beside(rows: Sequence[ReferenceRow], arm: str, backbone: str) -> ReferenceRow | None:
+    """Return the paper's row of an arm, or None.
+
+    Of several backbones it is the row of the arm's own; where the paper has but one, it is that, whatever ours is.
+
+    Args:
+        rows: the paper's table.
+        arm: its name.
+        backbone: ours.
+    """
+    of_arm = [row for row in rows if row.arm == arm and not row.is_quoted]
+    same = [row for row in of_arm if same_backbone(row.backbone, backbone)]
+    if same or len(of_arm) == 1:
+        return (same or of_arm)[0]
+    return None
+
+
+def same_backbone(paper: str, ours: str) -> bool:
+    """Whether a paper's name of a backbone (``ResNet18``) and ours (``torchvision/resnet18``) mean the same one."""
+
+    def plain(name: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", name.rpartition("/")[2].partition(".")[0].lower())
+
+    return plain(paper) == plain(ours)
 
 
 def claims_for(name: str) -> tuple[PublishedClaim, ...]:

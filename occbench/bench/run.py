@@ -20,6 +20,7 @@ from occbench.bench.home import exclusive, stored_manifest
 from occbench.bench.materials import Materials
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.predictions import read_outcomes
+from occbench.bench.ranks import synchronise_statistics
 from occbench.bench.ready_scorer import MatrixScorer
 from occbench.bench.records import Record, append_records, latest_records, read_records
 from occbench.bench.run_manifest import Effort, manifest_of, part_of
@@ -218,6 +219,7 @@ def untrained(cell: Cell, materials: Materials, device: torch.device) -> Pipelin
     method = cell.arm.build()
     if not method.trains_backbone:
         model.freeze()
+    model.trunk = synchronise_statistics(model.train().trunk)
     pipeline = Pipeline(model, device, rule.precision, keep_map="map" in method.needs)
     extend(pipeline, cell.arm.build(), cell.seed)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,6 +1,6 @@
 """From run directories to results: tables, differences, verdicts and breakdowns, recomputed from the predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,14 @@ from occbench.bench.metrics import clean_drop, macro_accuracy, nauc, occlusion_d
 from occbench.bench.outcomes import AVERAGE, Outcomes, check_paired, member_groups
 from occbench.bench.protocol import Benchmark, benchmark_names, load_benchmark
 from occbench.bench.provenance import describe_runs, provenance_of, warnings_of
-from occbench.bench.reference import PublishedClaim, ReferenceRow, claims_for, reference_names, reference_table
+from occbench.bench.reference import (
+    PublishedClaim,
+    ReferenceRow,
+    claims_for,
+    reference_names,
+    reference_table,
+    row_beside,
+)
 from occbench.bench.resampling import DRAWS
 from occbench.bench.stored_conditions import natural
 from occbench.core.results import Cost, PublishedRow, ResultRow, ResultSet, TableCell
@@ -85,8 +92,7 @@ def _result_set(
     check_paired([outcomes for arm in arms for outcomes in arm.top1])
     columns = _columns(arms[0].top1[0], published.rows)
     resampled = resample(arms, columns, draws=draws)
-    beside = {row.arm: row for row in published.rows if not row.is_quoted}
-    matched = {arm.arm for arm in arms}
+    beside = {arm.label: row for arm in arms if (row := row_beside(published.rows, arm.arm, arm.backbone)) is not None}
     return ResultSet(
         benchmark=table.benchmark,
         setting=table.setting,
@@ -94,12 +100,8 @@ def _result_set(
         images=len(arms[0].top1[0].labels),
         columns=columns,
         conditions=tuple(len(arms[0].top1[0].columns(column)) for column in columns),
-        rows=tuple(_row(arm, arms, columns, beside.get(arm.arm)) for arm in arms),
-        published_only=tuple(
-            PublishedRow(row.arm, tuple(row.values.get(column) for column in columns), row.source)
-            for row in published.rows
-            if row.is_quoted or row.arm not in matched
-        ),
+        rows=tuple(_row(arm, arms, columns, beside.get(arm.label)) for arm in arms),
+        published_only=_published_only(published.rows, beside.values(), columns),
         published_source=", ".join(dict.fromkeys(row.source for row in published.rows)),
         comparisons=compare(resampled),
         verdicts=judge_claims(published.claims, resampled),
@@ -110,6 +112,22 @@ def _result_set(
         runs=describe_runs(arms),
         provenance=provenance_of(arms),
         warnings=warnings_of(arms, tables, begun, published.arms, beside),
+    )
+
+
+def _published_only(
+    rows: Sequence[ReferenceRow], beside: Collection[ReferenceRow], columns: Sequence[str]
+) -> tuple[PublishedRow, ...]:
+    """Return the paper's rows that no row of ours stands beside, named with their backbone where there are several."""
+    several = len({row.backbone for row in rows if not row.is_quoted}) > 1
+    return tuple(
+        PublishedRow(
+            f"{row.arm}, {row.backbone}" if several and not row.is_quoted else row.arm,
+            tuple(row.values.get(column) for column in columns),
+            row.source,
+        )
+        for row in rows
+        if not any(row is other for other in beside) and not set(columns).isdisjoint(row.values)
     )
 
 

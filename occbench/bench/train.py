@@ -24,6 +24,7 @@ from occbench.bench.images import ImageSet, batches
 from occbench.bench.materials import Materials
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.protocol import Arm, TrainRule
+from occbench.bench.ranks import sum_gradients
 from occbench.bench.states import load_state, save_state
 from occbench.bench.training_run import Training, generator
 from occbench.core.errors import ConfigError, DatasetError
@@ -163,6 +164,7 @@ def _one_epoch(
             loss = method.loss(run, fed.inputs.float() if not pipeline.bf16 else fed.inputs, fed.targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        sum_gradients(model.trunk.parameters())
         if rule.clip_norm:
             torch.nn.utils.clip_grad_norm_(model.parameters(), rule.clip_norm)
         optimizer.step()

@@ -6,6 +6,7 @@ Everything heavy is imported inside the verbs, so that `occbench --help` answers
 
 import logging
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -37,5 +38,13 @@ def main() -> None:
     try:
         app()
     except OccbenchError as error:
-        typer.secho(f"occbench: {' '.join(str(error).splitlines())}", err=True, fg="red")
-        sys.exit(2)
+        _refuse(str(error))
+    except OSError as error:  # a file or folder that nobody has looked at before using it
+        if error.filename is None:
+            raise
+        _refuse(f"{error.filename} cannot be used: {error.strerror}. Check path and permissions, then run again.")
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.secho(f"occbench: {' '.join(message.splitlines())}", err=True, fg="red")
+    sys.exit(2)

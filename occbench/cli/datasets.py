@@ -23,9 +23,14 @@ def register(app: typer.Typer) -> None:
 
 
 def generate(
-    recipe: RecipeArgument,
+    *,
+    recipe: RecipeArgument = "",
     out: Annotated[Path, typer.Option("--out", help="The dataset's directory; absent, empty or an earlier run.")],
     source: SourceOption = "",
+    from_: Annotated[
+        str,
+        typer.Option("--from", help="hub:NAMESPACE/NAME, published as a recipe: rebuild it from your own photographs."),
+    ] = "",
     materialise: Annotated[
         bool,
         typer.Option("--materialise", "--materialize", help="Store every occluded image, not only how to render it."),
@@ -49,7 +54,9 @@ def generate(
     ] = None,
 ) -> None:
     """Make a dataset from a recipe. An interrupted run goes on when the same command is given again."""
+    from occbench.cli.publishing import rebuild_published
     from occbench.cli.terminal import progress_bar, show_estimate, show_manifest
+    from occbench.core.errors import ConfigError
     from occbench.data.recipe import load_recipe
     from occbench.engine.local import LocalExecutor
     from occbench.generate.plan import default_workers, estimate, plan
@@ -58,6 +65,15 @@ def generate(
     changes = list(set_ or [])
     changes += ["storage.layout=materialised"] if materialise else []
     changes += [f"storage.format={format}"] if format else []
+    if from_:
+        if recipe or changes or limit is not None or strict or dry_run:
+            raise ConfigError(
+                "--from takes everything from what was published; beside it give only --source and --out."
+            )
+        rebuild_published(from_, out, source, workers)
+        return
+    if not recipe:
+        raise ConfigError("generate needs a recipe: one of `occbench list recipes`, a YAML file, or --from hub:...")
     loaded = load_recipe(recipe, changes)
     workers = default_workers(loaded) if workers < 0 else workers
     if dry_run:

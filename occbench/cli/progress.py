@@ -1,5 +1,6 @@
 """How far a benchmark has come: a bar for training and one for scoring on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from occbench.bench.run import Listener
     from occbench.bench.train import Epoch
 
-__all__ = ["Pace", "run_progress"]
+__all__ = ["Pace", "decoding_lines", "run_progress"]
 
 #: Plain lines about scoring, in all.
 _LINES = 10
+#: Seconds between two lines about decoding; what takes less is not spoken of.
+_QUIET_S = 10.0
 
 
 class Pace:
@@ -46,6 +49,32 @@ class Pace:
     def left(self) -> str:
         """Time left, for people."""
         return "" if self.left_s is None else f"{readable_time(self.left_s)} left"
+
+
+def decoding_lines(
+    console: Console | None = None, clock: Callable[[], float] = time.monotonic
+) -> Callable[[int, int], None]:
+    """Return a listener for ``bench.pixel_store.PixelStore`` that says now and then how far decoding is.
+
+    Args:
+        console: where it is said; standard error by default.
+        clock: in seconds.
+    """
+    shown_on = console or Console(stderr=True)
+    paces: dict[int, Pace] = {}
+    last_s = said_s = clock()
+
+    def on_decoded(more: int, total: int) -> None:
+        nonlocal last_s, said_s
+        pace = paces.setdefault(total, Pace(total, clock))
+        pace.advance(more, last_s)
+        last_s = clock()
+        if last_s - said_s >= _QUIET_S:
+            said_s = last_s
+            text = f"{pace.done:,.0f} of {total:,} images decoded; {pace.left}"
+            shown_on.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
+
+    return on_decoded
 
 
 @contextmanager
@@ -79,10 +108,12 @@ class _Watch:
 
 
 def _epoch_line(cell: "Cell", epoch: "Epoch") -> str:
-    return (
-        f"{cell.arm_name} seed {cell.seed}: epoch {epoch.epoch + 1}/{epoch.epochs}, loss {epoch.loss:.4f}, validation "
-        f"{100 * epoch.clean:.1f} clean, {100 * epoch.occluded:.1f} occluded"
+    validated = (
+        ""
+        if math.isnan(epoch.score)
+        else (f", validation {100 * epoch.clean:.1f} clean, {100 * epoch.occluded:.1f} occluded")
     )
+    return f"{cell.arm_name} seed {cell.seed}: epoch {epoch.epoch + 1}/{epoch.epochs}, loss {epoch.loss:.4f}{validated}"
 
 
 @contextmanager

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from occbench.core.hub import RepoName
     from occbench.data.readme import Mode
     from occbench.publish.bundle import Bundle
-    from occbench.publish.hub import Access
-
+    from occbench.publish.hub import Access, Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +46,31 @@ def publish(
     access = Access(private, gated=as_ == "gated")
     bundle = _dataset(directory, repo, as_, licence)
     _send([bundle], repo, access, dry_run)
+
+
+def rebuild_published(place: str, out: Path, source: str, workers: int) -> None:
+    """Make a dataset that was published as a recipe again; what `occbench generate --from` does."""
+    from occbench.cli.terminal import progress_bar, show_manifest
+    from occbench.data.kit import read_kit
+    from occbench.data.remote import fetch_kit
+    from occbench.engine.local import LocalExecutor
+    from occbench.generate.plan import default_workers
+    from occbench.generate.rebuild import rebuild
+
+    folder = fetch_kit(place)
+    recipe = read_kit(folder)[0].recipe
+    executor = LocalExecutor(default_workers(recipe) if workers < 0 else workers)
+    with progress_bar(f"Rebuilding {recipe.name}", len(recipe.conditions())) as show:
+        made = rebuild(folder, out, source_path=source, executor=executor, on_progress=show)
+    show_manifest(made.manifest, out)
+    if made.identical:
+        typer.secho("Every file has the published hash.", fg="green")
+    else:
+        typer.secho(
+            f"The clean images have the published hashes; {len(made.differing)} files hold the same rows in other "
+            "bytes, because other versions encoded them.",
+            fg="yellow",
+        )
 
 
 def _dataset(directory: Path, repo: "RepoName", mode: "Mode", licence: str) -> "Bundle":

@@ -39,6 +39,10 @@ def score(
         Literal["shorter_side", "direct"],
         typer.Option(help="Of a plain folder: resize the shorter side and crop the centre, or stretch to the square."),
     ] = "shorter_side",
+    decoded: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Folder for decoded images that do not fit into memory; default OUT/decoded."),
+    ] = None,
     precision: Annotated[
         float | None,
         typer.Option(
@@ -70,6 +74,7 @@ def score(
             out,
             batch_size=batch_size,
             half_width=None if precision is None else precision / 100,
+            decoded=decoded,
             on_progress=advance,
         )
     conditions = len(opened.conditions) - 1

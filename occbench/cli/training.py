@@ -1,6 +1,9 @@
 """`occbench run-benchmark`: train and score every cell of a benchmark; `occbench validate`: try a method."""
 
+import io
+import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,7 +68,10 @@ def run_benchmark(
     from occbench.bench.forecast import forecast
     from occbench.bench.jobs import Request
     from occbench.bench.protocol import load_benchmark
+    from occbench.bench.ranks import leave_ranks
+    from occbench.cli.progress import decoding_lines
 
+    join_other_processes(jobs)
     loaded = load_benchmark(benchmark, (*(set_ or []), *([f"seeds=[{seeds}]"] if seeds else [])))
     chosen = checkpoints(weights or [], loaded.backbones)
     wanted = wanted_arms(arms, loaded)
@@ -73,7 +79,7 @@ def run_benchmark(
         loaded, source, test_images, runs, None if precision is None else precision / 100, jobs,
         threads_of(jobs), track, decoded or runs / "decoded",
     )  # fmt: skip
-    materials = request.open()
+    materials = request.open(decoding_lines())
     todo = wanted_cells(materials, chosen, wanted)
     show_plan(materials, todo, runs)
     if dry_run:
@@ -84,14 +90,46 @@ def run_benchmark(
     except KeyboardInterrupt:
         typer.secho("Stopped. What is finished is kept: the same command goes on.", err=True, fg="yellow")
         raise typer.Exit(130) from None
+    leave_ranks()
     typer.echo(f"Next: occbench report {runs} --out report")
+
+
+def join_other_processes(jobs: int) -> None:
+    """Join the processes that `accelerate launch` started, if it did; only the first of them prints.
+
+    Raises:
+        ConfigError: several jobs are asked for, too.
+    """
+    from occbench.bench.ranks import join_ranks
+    from occbench.core.errors import ConfigError
+
+    rank, size = join_ranks()
+    if size > 1 and jobs > 1:
+        raise ConfigError(
+            f"--jobs {jobs} runs cells side by side, `accelerate launch` one cell on {size} processes: use one of them."
+        )
+    if rank:
+        sys.stdout = io.StringIO()
 
 
 def run_all(request: "Request", materials: "Materials", todo: "list[Cell]") -> None:
     """Run what is missing, with progress, and print the result of every cell."""
+    from occbench.bench.ranks import own_runs, rank_and_size
+
+    starts = [cell.warm_up for cell in todo if cell.warm_up is not None]
+    rank, _ = rank_and_size()
+    with own_runs(request.runs, {cell.fingerprint for cell in (*todo, *starts)}) as runs:
+        run_missing(replace(request, runs=runs, track="" if rank else request.track), materials, todo)
+
+
+def run_missing(request: "Request", materials: "Materials", todo: "list[Cell]") -> None:
+    """Run what is missing in a folder of runs that is this process's own."""
+    from rich.console import Console
+
     from occbench.bench.jobs import Workplace, first_jobs, run_cells
     from occbench.bench.left import left_of, sum_of
     from occbench.bench.pipeline import ActivationCache
+    from occbench.bench.ranks import rank_and_size
     from occbench.bench.tracking import find_tracker
     from occbench.cli.progress import run_progress
     from occbench.engine.local import LocalExecutor
@@ -107,7 +145,7 @@ def run_all(request: "Request", materials: "Materials", todo: "list[Cell]") -> N
     executor = LocalExecutor(request.jobs if request.jobs > 1 else 0)
     total = sum_of(left)
     with (
-        run_progress(total.epochs, total.predictions) as listener,
+        run_progress(total.epochs, total.predictions, Console(stderr=True, quiet=rank_and_size()[0] > 0)) as listener,
         closing(run_cells(request, todo, executor, listener, here)) as results,
     ):
         for cell, records in results:

@@ -81,11 +81,19 @@ def storage_errors(path: Path) -> Iterator[None]:
                 f"no space left while writing {path}: everything finished so far is kept. "
                 "Free some space (or lower --limit) and run the same command again."
             ) from error
-        if error.errno in _REFUSALS:
+        if error.errno in _REFUSALS or _concerns(error, path):
             raise StorageError(
                 f"cannot write {path}: {error.strerror}. Choose a folder that you may write, then run again."
             ) from error
         raise
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    """Whether an error names the path, a folder above it or a file below it: ``/proc`` says ENOENT where it refuses."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return False
+    named = Path(error.filename)
+    return named in (path, *path.parents) or path in named.parents
 
 
 def _sync_folder(folder: Path) -> None:

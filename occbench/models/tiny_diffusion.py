@@ -91,7 +91,8 @@ class TinyDiffusion:
             up_block_types=("UpDecoderBlock2D",) * stages,
             layers_per_block=1,
             latent_channels=4,
-            norm_num_groups=8,
+            # with groups of single channels the normalisation would take every channel's mean away, and the colours
+            norm_num_groups=2,
             sample_size=self.size_px,
         ).eval()
 

@@ -177,7 +177,7 @@ def _object_of(example: Example) -> NDArray[np.bool_]:
     known = [example.object_mask] if example.object_mask is not None else list(example.parts.values())
     if not known:
         raise BrokenImageError(f"image {example.key}: it has no object mask and no part to hide a share of")
-    mask = np.logical_or.reduce(known)
+    mask = np.asarray(np.logical_or.reduce(known))
     if not mask.any():
         raise BrokenImageError(f"image {example.key}: the resize rule left nothing of its object")
     return mask

@@ -59,7 +59,7 @@ def draw_texture(random: Stream, height: int, width: int, image_px: int) -> NDAr
     share = np.arange(256)[:, None]
     palette = ((share * one + (255 - share) * other + 127) // 255).astype(np.int16)
     grain = (draw_noise(random, height, width)[..., :1] >> 3).astype(np.int16) - 16
-    return np.clip(np.take(palette, mixed, axis=0) + grain, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.take(palette, mixed, axis=0) + grain, 0, 255), dtype=np.uint8)
 
 
 def texture_files(folder: Path) -> tuple[Path, ...]:
@@ -120,4 +120,6 @@ def _smooth(random: Stream, height: int, width: int, cell: int) -> NDArray[np.in
     row, down = np.divmod(np.arange(height, dtype=np.int32), np.int32(cell))
     column, right = np.divmod(np.arange(width, dtype=np.int32), np.int32(cell))
     lines = lattice[row] * (cell - down)[:, None] + lattice[row + 1] * down[:, None]
-    return (lines[:, column] * (cell - right) + lines[:, column + 1] * right) // np.int32(cell * cell)
+    return np.asarray(
+        (lines[:, column] * (cell - right) + lines[:, column + 1] * right) // (cell * cell), dtype=np.int32
+    )

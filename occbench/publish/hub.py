@@ -174,7 +174,7 @@ class _Sender:
         seal = {file.path for file in self._bundle.seal}
         if any(path in seal or self._is_ours(path) for path in there):
             return  # published by us, wholly or in part; what its owners added stays
-        if foreign := sorted(there.keys() - _OF_THE_HUB - {"README.md"}):
+        if foreign := sorted(there.keys() - _OF_THE_HUB - {file.path for file in self._bundle.all_files}):
             raise HubError(
                 f"{self._repo.id} holds {len(foreign)} files that occbench did not put there, {foreign[0]} among them. "
                 "Name another repository, or empty that one; nothing in it was touched."

@@ -72,8 +72,8 @@ def draw_sheet(gallery: Gallery) -> bytes:
     # the caption and some room follow below the pictures of every row
     captions = [[caption(*pair) for pair in zip(row.samples, gallery.conditions, strict=True)] for row in gallery.rows]
     heights = [
-        _size(row.clean, layout.tile)[1] + layout.line * max(map(len, lines)) + 12
-        for row, lines in zip(gallery.rows, captions, strict=True)
+        _size(row.clean, layout.tile)[1] + layout.line * max(map(len, own)) + 12
+        for row, own in zip(gallery.rows, captions, strict=True)
     ]
     below = first_row + sum(heights) + layout.line // 2
 
@@ -84,8 +84,8 @@ def draw_sheet(gallery: Gallery) -> bytes:
     draw.text((layout.margin, layout.margin), _fit(gallery.title, title, inner), _INK, title)
     _lines(draw, (layout.margin, layout.margin + round(layout.line * 1.8)), heading, layout, _QUIET)
     _draw_headers(draw, gallery, layout, top)
-    for number, (row, lines) in enumerate(zip(gallery.rows, captions, strict=True)):
-        _draw_row(sheet, row, lines, layout, first_row + sum(heights[:number]))
+    for number, (row, own) in enumerate(zip(gallery.rows, captions, strict=True)):
+        _draw_row(sheet, row, own, layout, first_row + sum(heights[:number]))
     for name, lines in facts:
         _lines(draw, (layout.margin, below), [name], layout, _QUIET)
         _lines(draw, (layout.margin + names, below), lines, layout, _INK)

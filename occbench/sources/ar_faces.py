@@ -99,7 +99,7 @@ class ARFaces(LabelledFileSource):
         session = next((name[-1] for name, numbers in PICTURES.items() if picture in numbers and "plain" in name), None)
         if session is None:
             return {}
-        root, found = self._images.root, {}
+        root, found = self._images.root, dict[str, Callable[[], NDArray[np.uint8]]]()
         for name, (worn, place) in PHOTOGRAPHS.items():
             if (file := self._named.get((person, PICTURES[f"{worn}-{session}"][place]))) is not None:
                 found[name] = partial(decode_image, root / file.relative, file.relative)

@@ -182,7 +182,8 @@ def _annotated(example: Example, root: Path, annotation: str) -> Example:
         BrokenImageError: the annotation is damaged, or of another size.
     """
     try:
-        with np.load(root / annotation) as content:  # never unpickles
+        # opened here, because numpy leaves a damaged file open; never unpickles
+        with (root / annotation).open("rb") as file, np.load(file) as content:
             grey, box = np.asarray(content["mask"]), [int(edge) for edge in np.asarray(content["box"])[:4]]
     except FileNotFoundError:
         return example

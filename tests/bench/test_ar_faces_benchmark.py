@@ -153,6 +153,7 @@ def test_the_command_runs_to_a_report_with_the_papers_columns(occbench_cli, face
     row = next(line for line in report.splitlines() if line.startswith("| F |"))
     assert "73.4" in row, "the paper's number for neutral light"
     assert "min(sunglasses-all(C-Full) - sunglasses-all(F)" in report
+    assert "(paper only)" not in report, "of the methods that the paper quotes, it is not known which light they had"
     code, _, err = occbench_cli(
         "run-benchmark", "ar-faces", "--source", faces, "--runs", tmp_path / "part", *sets, "--precision", "5"
     )

@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from occbench.bench.cell import cells
 from occbench.bench.images import load_images
+from occbench.bench.materials import load_materials
 from occbench.bench.memory import memory_bytes
+from occbench.bench.pipeline import ActivationCache
 from occbench.bench.pixel_store import PixelStore
+from occbench.bench.run import run_cell
 from occbench.core.errors import BrokenImageError, StorageError
 from occbench.core.files import hash_file
 from occbench.core.prepare import Prepare
@@ -167,6 +171,32 @@ def test_killed_and_started_again_gives_the_same_files(tmp_path, source, tiny_im
         return [hash_file(path) for path in parts_of(folder)]
 
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("arm", ["C-Full", "F"])
+def test_a_cell_comes_out_the_same_bit_for_bit(tmp_path, tiny_benchmark, bytes_of, arm):
+    """Trained, validated, paired and scored from files as from memory."""
+    benchmark = tiny_benchmark()
+    found = []
+    for name, store in (("memory", None), ("files", PixelStore(tmp_path / "decoded", 0, part_bytes=7 * IMAGE_BYTES))):
+        materials = load_materials(benchmark, benchmark.source_at(""), store=store)
+        cell = next(one for one in cells(benchmark, {}, materials.fingerprint) if one.arm_name == arm)
+        run_cell(cell, materials, tmp_path / name, ActivationCache())
+        assert isinstance(materials.train.images.arrays[0], np.memmap) == (name == "files")
+        home = tmp_path / name / cell.fingerprint
+        found.append((hash_file(home / "checkpoint.safetensors"), bytes_of(home / "scores"), bytes_of(home / "train")))
+    assert found[0] == found[1]
+
+
+def test_nothing_is_decoded_where_everything_is_finished(tmp_path, tiny_benchmark):
+    benchmark = tiny_benchmark()
+    for again in (False, True):
+        store = PixelStore(tmp_path / "decoded", 0)
+        materials = load_materials(benchmark, benchmark.source_at(""), store=store)
+        if again:
+            store.decode = lambda *_: pytest.fail("decoded again")
+        cell = next(cells(benchmark, {}, materials.fingerprint))
+        run_cell(cell, materials, tmp_path / "runs", ActivationCache())
 
 
 def test_the_default_budget_is_half_of_the_machine():

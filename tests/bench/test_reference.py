@@ -1,6 +1,6 @@
 import pytest
 
-from occbench.bench.reference import claims_for, reference_names, reference_table
+from occbench.bench.reference import claims_for, reference_names, reference_table, row_beside
 from occbench.core.errors import ConfigError
 
 
@@ -17,8 +17,8 @@ def test_every_number_is_a_percentage_and_every_row_says_where_it_stands(name):
     assert rows
     assert all(0 < value <= 100 for row in rows for value in row.values.values())
     assert all(row.values and row.source for row in rows)
-    arms = [row.arm for row in rows]
-    assert len(set(arms)) == len(arms)
+    named = [(row.arm, row.backbone) for row in rows]
+    assert len(set(named)) == len(named)
 
 
 def test_columns_that_are_no_accuracy_and_empty_ones_are_left_out():
@@ -35,6 +35,20 @@ def test_claims_can_be_looked_up_in_their_table(name):
     assert claims
     assert all(set(item.claim.terms) <= columns for item in claims if item.claim)
     assert all(item.claim.source == item.source for item in claims if item.claim)
+
+
+def test_the_row_beside_an_arm_is_that_of_its_backbone():
+    two = reference_table("dfeat-patchdrop")
+    found = {
+        backbone: row_beside(two, "cutmix", f"timm/{backbone}").values["patchdrop-80"]
+        for backbone in ("convnext_base.fb_in1k", "swin_base_patch4_window7_224.ms_in1k")
+    }
+    assert list(found.values()) == [67.44, 77.22]
+    assert row_beside(two, "cutmix", "torchvision/resnet50") is None  # neither of the two
+    one = reference_table("caltech101-inclusive")
+    assert row_beside(one, "C", "torchvision/resnet50").backbone == "ResNet18"
+    assert row_beside(one, "C-10C", "torchvision/resnet18") is None
+    assert row_beside(reference_table("cub200"), "A3M", "torchvision/resnet50") is None  # quoted from elsewhere
 
 
 def test_facts_that_no_run_can_judge_have_no_statement():

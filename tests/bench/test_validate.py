@@ -264,10 +264,8 @@ def test_the_verb_prints_a_line_for_each_check_and_exits_with_one_where_any_fail
 
 
 def test_the_verb_takes_options(name_of, occbench_cli):
-    body = (
-        FROZEN
-        + "    rate: float = 2.0\n    def augment(self, run, images, labels):\n        return images * self.rate, labels"
-    )
+    option = "    rate: float = 2.0\n"
+    body = FROZEN + option + "    def augment(self, run, images, labels):\n        return images * self.rate, labels"
     assert occbench_cli("validate", name_of(body))[0] == 1
     assert occbench_cli("validate", name_of(body), "--set", "rate=0.5")[0] == 0
     code, out, _ = occbench_cli("validate", name_of(body), "--set", "rate=fast")

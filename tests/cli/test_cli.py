@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,35 @@ def test_broken_images_are_reported(tmp_path, occbench_cli, recipe_file):
     code, out, _ = occbench_cli("generate", recipe_file(), "--source", tmp_path / "images", "--out", tmp_path / "out")
     assert code == 0
     assert f"1 images could not be used: see {tmp_path / 'out/quarantine.jsonl'}" in out
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a kernel file system that refuses with ENOENT")
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("generate", "quickstart", "--workers", 0, "--out", "/proc/occbench"),
+        ("generate", "quickstart", "--workers", 0, "--out", "/proc/self/no/such"),
+        ("preview", "quickstart", "--out", "/proc/occbench.png"),
+    ],
+)
+def test_a_place_that_the_kernel_refuses_is_one_line(occbench_cli, verb):
+    code, _, err = occbench_cli(*verb, "--set", "source.images_per_class=1")
+    assert code == 2
+    assert re.match(r"occbench: (cannot write )?/proc/.*: No such file or directory\. Ch", err.splitlines()[-1])
+
+
+def test_a_file_that_nobody_looked_at_first_is_one_line(occbench_cli, tmp_path, monkeypatch):
+    from occbench.data import recipe
+
+    def vanished(*_):
+        raise FileNotFoundError(2, "No such file or directory", str(tmp_path / "gone"))
+
+    monkeypatch.setattr(recipe, "load_recipe", vanished)
+    code, _, err = occbench_cli("generate", "quickstart", "--out", tmp_path / "out")
+    assert code == 2
+    assert err == f"occbench: {tmp_path / 'gone'} cannot be used: No such file or directory. " + (
+        "Check path and permissions, then run again.\n"
+    )
 
 
 @pytest.mark.parametrize(

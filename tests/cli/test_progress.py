@@ -7,7 +7,7 @@ from rich.console import Console
 
 from occbench.bench.cell import cells
 from occbench.bench.train import Epoch
-from occbench.cli.progress import Pace, run_progress
+from occbench.cli.progress import Pace, decoding_lines, run_progress
 
 
 @pytest.fixture
@@ -76,3 +76,12 @@ def test_nothing_to_do_shows_nothing(terminal):
         pass
     assert "Training" not in shown.getvalue()
     assert "Scoring" not in shown.getvalue()
+
+
+def test_decoding_is_spoken_of_now_and_then(capsys):
+    clock = Clock()
+    told = decoding_lines(Console(stderr=True, width=200), clock)
+    for _ in range(5):
+        clock.now_s += 4
+        told(100, 1000)
+    assert capsys.readouterr().err.splitlines() == ["  300 of 1,000 images decoded; 28 s left"]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -109,7 +110,7 @@ def test_wrong_options_are_one_line_before_anything_is_written(benchmark_file, o
 
 def test_runs_that_cannot_be_written_are_one_line(benchmark_file, occbench_cli, tmp_path):
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", "/proc/occbench"):
+    for folder in (tmp_path / "file", *(["/proc/occbench"] if Path("/proc/self").is_dir() else [])):
         code, _, err = occbench_cli("run-benchmark", benchmark_file, "--runs", folder)
         assert code == 2
         assert re.search(r"occbench: cannot write .*Choose a folder that you may write", err.splitlines()[-1])

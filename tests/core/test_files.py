@@ -8,7 +8,15 @@ import os
 import pytest
 
 from occbench.core.errors import StorageError
-from occbench.core.files import PART_SUFFIX, hash_file, remove_partial_files, whole_file, write_bytes, write_json
+from occbench.core.files import (
+    PART_SUFFIX,
+    hash_file,
+    remove_partial_files,
+    storage_errors,
+    whole_file,
+    write_bytes,
+    write_json,
+)
 
 
 class Interruption(BaseException):
@@ -87,6 +95,15 @@ def test_another_disk_error_is_passed_on_as_it_is(tmp_path):
     with pytest.raises(OSError, match="Input/output error") as caught, whole_file(tmp_path / "data.bin"):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
     assert not isinstance(caught.value, StorageError)
+
+
+def test_an_error_that_names_the_place_says_what_to_do(tmp_path):
+    place = tmp_path / "folder" / "data.bin"
+    for named in (place, place.parent, tmp_path, place / "below"):
+        with pytest.raises(StorageError, match=r"cannot write .*Choose a folder"), storage_errors(place):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(named))
+    with pytest.raises(FileNotFoundError), storage_errors(place):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(tmp_path / "another"))
 
 
 def test_a_file_where_a_folder_should_be_is_a_storage_error(tmp_path):

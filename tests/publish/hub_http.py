@@ -20,6 +20,7 @@ class Fault:
         body: JSON answered with the status.
         headers: answered with the status.
         after_bytes: of the request's or the answer's body, before the connection is cut.
+        lose_answer: carry the request out, then cut the connection.
         times: how often; then all is well again.
         skip: how many such requests pass before.
     """
@@ -29,6 +30,7 @@ class Fault:
     body: dict = field(default_factory=lambda: {"error": "out of order"})
     headers: dict = field(default_factory=dict)
     after_bytes: int = 0
+    lose_answer: bool = False
     times: int = 1
     skip: int = 0
 
@@ -117,7 +119,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def read(self):
         """Return the request's body; a fault may cut it."""
-        if self.fault and not self.fault.status and self.command in ("PUT", "POST"):
+        cut = self.fault and not self.fault.status and not self.fault.lose_answer
+        if cut and self.command in ("PUT", "POST"):
             self.rfile.read(min(self.fault.after_bytes, self.left))
             raise CutError
         if self.headers.get("Transfer-Encoding") == "chunked":
