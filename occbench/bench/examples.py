@@ -59,6 +59,11 @@ def _example(materials: Materials, image: int, condition: Condition, scores: dic
     Image.fromarray(pixels).save(png, "PNG", optimize=True)
     answers = []
     for row, folder in scores.items():
+        if not block_file(folder, condition).is_file():
+            raise DatasetError(
+                f"examples need every prediction, and {row} was scored in part: run the benchmark without --precision, "
+                "or leave --examples out."
+            )
         answer = int(pq.read_table(block_file(folder, condition), columns=["top1"])["top1"][image].as_py())
         answers.append((row, classes[answer], answer == label))
     return ExamplePrediction(example.key, classes[label], condition.name, png.getvalue(), tuple(answers))

@@ -49,6 +49,11 @@ class Prediction(TrainingRun):
         return self._pipeline.model.dim
 
     @property
+    def channels(self) -> int:
+        """Number of channels of a feature map."""
+        return self._pipeline.model.channels
+
+    @property
     def num_classes(self) -> int:
         """Number of classes."""
         return self._pipeline.model.num_classes

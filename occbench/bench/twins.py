@@ -6,6 +6,7 @@ family and the seed, so all arms, seeds and epochs train on the same one.
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +75,7 @@ class _Maker:
 def _twin(example: Example, condition: Condition, image: NDArray[np.uint8]) -> Example:
     # activations and side vectors are kept under keys, and two arms may give one family different options
     pixels = hashlib.sha256(image.tobytes()).hexdigest()[:12]
-    return Example(
-        f"{example.key}-{condition.name}-{pixels}", image, example.labels, example.object_mask, example.parts
-    )
+    return replace(example, key=f"{example.key}-{condition.name}-{pixels}", image=image)
 
 
 def _drawn(conditions: tuple[Condition, ...], key: str, seed: int) -> Condition:

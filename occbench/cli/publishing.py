@@ -1,4 +1,4 @@
-"""`occbench publish` and `export`."""
+"""`occbench publish` and `export`, and the rebuilding of what was published."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this file to the command line."""
-    for verb in (publish,):
+    for verb in (publish, export):
         app.command()(verb)
 
 
@@ -35,17 +35,50 @@ def publish(
     licence: Annotated[
         str, typer.Option("--licence", "--license", help="Identifier, e.g. cc-by-4.0, where the source states none.")
     ] = "",
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="With a folder of runs: their weights too, as a model repository.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List every file and its size; send nothing.")] = False,
 ) -> None:
-    """Put a dataset on the Hugging Face Hub. An interrupted run goes on when the same command is given again."""
+    """Put a dataset, or runs, on the Hugging Face Hub. Interrupted, the same command goes on where it stopped."""
+    from occbench.core.errors import ConfigError
     from occbench.core.hub import RepoName, parse_repo
     from occbench.publish.hub import Access
 
     repo = parse_repo(repo_id)
     repo = RepoName(repo.id, revision or repo.revision)
     access = Access(private, gated=as_ == "gated")
-    bundle = _dataset(directory, repo, as_, licence)
-    _send([bundle], repo, access, dry_run)
+    if (directory / "manifest.json").is_file() or (directory / ".work").is_dir():
+        if checkpoints:
+            raise ConfigError("--checkpoints goes with a folder of runs; this is a dataset. Leave it out.")
+        bundles = [_dataset(directory, repo, as_, licence)]
+    else:
+        bundles = _runs(directory, repo, licence, checkpoints)
+    _send(bundles, repo, access, dry_run)
+
+
+def export(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A finished dataset.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; absent, empty or an earlier run.")],
+    to: Annotated[
+        Literal["folder", "fiftyone"],
+        typer.Option("--to", help="Class folders for each condition, or FiftyOne's image classification dataset."),
+    ] = "folder",
+    conditions: Annotated[
+        str, typer.Option(help="Names of the conditions, comma-separated, `clean` among them; all by default.")
+    ] = "",
+) -> None:
+    """Write a dataset as plain PNG files with a table of their labels and conditions."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from occbench.publish.export import export as write
+
+    with Bar(console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"Exporting to {out}", total=None)
+        asked = [name.strip() for name in conditions.split(",") if name.strip()]
+        count = write(directory, to, out, asked, lambda done, total: bar.update(task, completed=done, total=total))
+    typer.secho(f"{out}: {count:,} images; rows.csv has their labels and conditions.", fg="green")
 
 
 def rebuild_published(place: str, out: Path, source: str, workers: int) -> None:
@@ -82,6 +115,22 @@ def _dataset(directory: Path, repo: "RepoName", mode: "Mode", licence: str) -> "
     with Console(stderr=True).status("Hashing every file"):
         how = Publication(repo, page_of("dataset", repo), mode, licence, _picture(directory, mode))
         return dataset_bundle(directory, how)
+
+
+def _runs(directory: Path, repo: "RepoName", licence: str, checkpoints: bool) -> "list[Bundle]":
+    from tempfile import TemporaryDirectory
+
+    from occbench.publish.runs import checkpoints_bundle, find_runs, runs_bundle
+
+    find_runs(directory)  # before the heavy imports
+    from occbench.bench.table import build_results
+    from occbench.report.benchmark_report import write_report
+
+    with TemporaryDirectory() as folder:
+        written = write_report(build_results(directory), Path(folder))
+        report = {path.name: path.read_bytes() for path in written}
+    bundles = [runs_bundle(directory, report, repo, licence)]
+    return [*bundles, checkpoints_bundle(directory, repo, licence)] if checkpoints else bundles
 
 
 def _picture(directory: Path, mode: "Mode") -> bytes:

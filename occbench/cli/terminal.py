@@ -11,6 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
+    from occbench.bench.cell import Cell
+    from occbench.bench.forecast import Forecast
+    from occbench.bench.jobs import Request
+    from occbench.bench.materials import Materials
+    from occbench.bench.records import Record
     from occbench.data.manifest import Manifest
     from occbench.generate.plan import Estimate
     from occbench.generate.run import Progress as Finished
@@ -73,6 +78,58 @@ def show_manifest(manifest: "Manifest", out: Path) -> None:
     typer.echo(
         f"Next: occbench verify {out}; occbench preview {out} --out preview.png; in Python, occbench.load({str(out)!r})"
     )
+
+
+def show_plan(materials: "Materials", todo: "list[Cell]", runs: Path) -> None:
+    """Print what will be trained and scored."""
+    from occbench.bench.left import left_of
+
+    done = sum(not left_of(cell, materials, runs) for cell in todo)
+    images = len(materials.test) * len(materials.test_conditions)
+    typer.echo(
+        f"{materials.benchmark.name}: {len(todo)} cells ({done} finished), {len(materials.train)} training, "
+        f"{len(materials.validation)} validation, {len(materials.pairs)} paired and {len(materials.test)} test images "
+        f"x {len(materials.test_conditions)} conditions = {images:,} classifications a cell"
+    )
+
+
+def show_forecast(found: "Forecast", request: "Request") -> None:
+    """Print what a dry run found out."""
+    at_most = " at most" if request.half_width is not None else ""
+    jobs = f"{request.jobs} jobs" if request.jobs > 1 else "1 job"
+    typer.secho(
+        f"{found.cells - found.finished} cells to run{at_most}: {readable_time(found.wall_s)} with {jobs} (training "
+        f"{readable_time(found.train_s)}, scoring {found.predictions:,} images {readable_time(found.score_s)}, all "
+        "jobs added up)",
+        bold=True,
+    )
+    for kind in found.kinds:
+        typer.echo(
+            f"  {kind.label}: {kind.cells} cells, an epoch {readable_time(kind.epoch_s)}, a prediction "
+            f"{1000 * kind.prediction_s:.2f} ms"
+        )
+    typer.echo(f"measured in {readable_time(found.sampled_s)} on this machine; nothing was written")
+
+
+def show_cell(cell: "Cell", records: "list[Record]", runs: Path) -> None:
+    """Print the result of a cell, and what of its test set was left out."""
+    from occbench.bench.home import stored_manifest
+
+    row = {record.group: record for record in records if record.metric == "top1"}
+    clean, average = f"clean {row['clean'].value:.2f}, " if "clean" in row else "", row["avg"]
+    typer.secho(
+        f"{cell.arm_name:<10} {cell.backbone} seed {cell.seed}: {clean}under occlusion "
+        f"{average.value:.2f} [{average.low:.2f}, {average.high:.2f}]  ({runs / cell.fingerprint})",
+        fg="green",
+    )
+    manifest = stored_manifest(runs / cell.fingerprint, cell) or {}
+    if part := manifest.get("part"):
+        found, cells = part["estimate"], part["cells_of_full_matrix"]
+        typer.echo(
+            f"  of a part: {found['n_cells']:,} of {cells:,} occluded cells say {100 * found['value']:.2f} +- "
+            f"{100 * found['half_width']:.2f} of all of them; {cells - found['n_cells']:,} were skipped, the same "
+            "command without --precision scores them"
+        )
 
 
 def readable_bytes(count: int) -> str:

@@ -13,11 +13,9 @@ from occbench.cli.datasets import SetOption, SourceOption
 
 if TYPE_CHECKING:
     from occbench.bench.cell import Cell
-    from occbench.bench.forecast import Forecast
     from occbench.bench.jobs import Request
     from occbench.bench.materials import Materials
     from occbench.bench.protocol import Benchmark
-    from occbench.bench.records import Record
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +48,13 @@ def run_benchmark(
     jobs: Annotated[
         int, typer.Option(help="Cells that run at the same time, each on a GPU of its own or a share of the CPU.")
     ] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="CPU threads of each job; default an equal share. Predictions are bit-equal for any number of jobs "
+            "with the same number of threads."
+        ),
+    ] = None,
     track: Annotated[
         str, typer.Option(help="Log every epoch and the results to this module: trackio, wandb or one like them.")
     ] = "",
@@ -70,6 +75,7 @@ def run_benchmark(
     from occbench.bench.protocol import load_benchmark
     from occbench.bench.ranks import leave_ranks
     from occbench.cli.progress import decoding_lines
+    from occbench.cli.terminal import show_forecast, show_plan
 
     join_other_processes(jobs)
     loaded = load_benchmark(benchmark, (*(set_ or []), *([f"seeds=[{seeds}]"] if seeds else [])))
@@ -77,7 +83,7 @@ def run_benchmark(
     wanted = wanted_arms(arms, loaded)
     request = Request(
         loaded, source, test_images, runs, None if precision is None else precision / 100, jobs,
-        threads_of(jobs), track, decoded or runs / "decoded",
+        threads_of(jobs, threads), track, decoded or runs / "decoded",
     )  # fmt: skip
     materials = request.open(decoding_lines())
     todo = wanted_cells(materials, chosen, wanted)
@@ -132,6 +138,7 @@ def run_missing(request: "Request", materials: "Materials", todo: "list[Cell]") 
     from occbench.bench.ranks import rank_and_size
     from occbench.bench.tracking import find_tracker
     from occbench.cli.progress import run_progress
+    from occbench.cli.terminal import show_cell
     from occbench.engine.local import LocalExecutor
 
     if request.track:  # a module that is not there is found now, not when the first cell starts
@@ -232,62 +239,16 @@ def wanted_cells(materials: "Materials", weights: dict[str, Path], arms: list[st
     return [cell for cell in cells(benchmark, weights, materials.fingerprint) if cell.arm_name in arms]
 
 
-def threads_of(jobs: int) -> int:
-    """Return the CPU threads of each of several jobs: an equal share; 0, as many as there are, for a single one."""
+def threads_of(jobs: int, asked: int | None) -> int:
+    """Return the CPU threads of each job: what is asked, or an equal share; 0 leaves a single one as it is.
+
+    Raises:
+        ConfigError: less than one thread is asked for.
+    """
     import torch
 
-    return max(1, torch.get_num_threads() // jobs) if jobs > 1 else 0
+    from occbench.core.errors import ConfigError
 
-
-def show_plan(materials: "Materials", todo: "list[Cell]", runs: Path) -> None:
-    """Print what will be trained and scored."""
-    from occbench.bench.left import left_of
-
-    done = sum(not left_of(cell, materials, runs) for cell in todo)
-    images = len(materials.test) * len(materials.test_conditions)
-    typer.echo(
-        f"{materials.benchmark.name}: {len(todo)} cells ({done} finished), {len(materials.train)} training, "
-        f"{len(materials.validation)} validation, {len(materials.pairs)} paired and {len(materials.test)} test images "
-        f"x {len(materials.test_conditions)} conditions = {images:,} classifications a cell"
-    )
-
-
-def show_forecast(found: "Forecast", request: "Request") -> None:
-    """Print what a dry run found out."""
-    from occbench.cli.terminal import readable_time
-
-    at_most = " at most" if request.half_width is not None else ""
-    jobs = f"{request.jobs} jobs" if request.jobs > 1 else "1 job"
-    typer.secho(
-        f"{found.cells - found.finished} cells to run{at_most}: {readable_time(found.wall_s)} with {jobs} (training "
-        f"{readable_time(found.train_s)}, scoring {found.predictions:,} images {readable_time(found.score_s)}, all "
-        "jobs added up)",
-        bold=True,
-    )
-    for kind in found.kinds:
-        typer.echo(
-            f"  {kind.label}: {kind.cells} cells, an epoch {readable_time(kind.epoch_s)}, a prediction "
-            f"{1000 * kind.prediction_s:.2f} ms"
-        )
-    typer.echo(f"measured in {readable_time(found.sampled_s)} on this machine; nothing was written")
-
-
-def show_cell(cell: "Cell", records: "list[Record]", runs: Path) -> None:
-    """Print the result of a cell, and what of its test set was left out."""
-    from occbench.bench.home import stored_manifest
-
-    row = {record.group: record for record in records if record.metric == "top1"}
-    clean, average = f"clean {row['clean'].value:.2f}, " if "clean" in row else "", row["avg"]
-    typer.secho(
-        f"{cell.arm_name:<10} {cell.backbone} seed {cell.seed}: {clean}under occlusion "
-        f"{average.value:.2f} [{average.low:.2f}, {average.high:.2f}]  ({runs / cell.fingerprint})",
-        fg="green",
-    )
-    manifest = stored_manifest(runs / cell.fingerprint, cell) or {}
-    if part := manifest.get("part"):
-        found, cells = part["estimate"], part["cells_of_full_matrix"]
-        typer.echo(
-            f"  of a part: {found['n_cells']:,} of {cells:,} occluded cells say {100 * found['value']:.2f} +- "
-            f"{100 * found['half_width']:.2f} of all of them; {cells - found['n_cells']:,} were skipped, the same "
-            "command without --precision scores them"
-        )
+    if asked is not None and asked < 1:
+        raise ConfigError(f"--threads needs 1 thread or more, found {asked}.")
+    return asked or (max(1, torch.get_num_threads() // jobs) if jobs > 1 else 0)

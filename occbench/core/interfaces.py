@@ -329,6 +329,11 @@ class TrainingRun(ABC):
 
     @property
     @abstractmethod
+    def channels(self) -> int:
+        """Number of channels K of a feature map before pooling."""
+
+    @property
+    @abstractmethod
     def num_classes(self) -> int:
         """Number of classes C."""
 

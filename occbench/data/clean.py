@@ -6,13 +6,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from occbench.core.errors import DatasetError
 from occbench.core.types import Example
 from occbench.data.encode import decode
 from occbench.data.manifest import Manifest
 from occbench.data.masks import unpack_masks
-from occbench.data.shards import CLEAN_ROWS_PER_GROUP, RowGroupReader
+from occbench.data.shards import CLEAN_ROWS_PER_GROUP, RowGroupReader, damaged_rows
 
-__all__ = ["CleanImages", "ShardIndex"]
+__all__ = ["CleanImages", "ShardIndex", "row_labels"]
 
 
 class ShardIndex:
@@ -38,6 +39,18 @@ class ShardIndex:
         return shard, position - (self._ends[shard - 1] if shard else 0)
 
 
+def row_labels(row: dict[str, Any], manifest: Manifest) -> tuple[int, ...]:
+    """Return the labels of a stored row.
+
+    Raises:
+        ValueError: they are no class indices.
+    """
+    labels = tuple(row["labels"]) if manifest.multi_label else (row["label"],)
+    if not all(isinstance(label, int) and 0 <= label < len(manifest.classes) for label in labels):
+        raise ValueError(f"its labels are {labels}, there are {len(manifest.classes)} classes")
+    return labels
+
+
 class CleanImages:
     """The clean images of a dataset, by position; picklable, safe in data-loader workers."""
 
@@ -46,8 +59,9 @@ class CleanImages:
         files = manifest.files_in("clean")
         self._index = ShardIndex([file.rows for file in files])
         self._reader = RowGroupReader([directory / file.path for file in files])
-        self._multi_label = manifest.multi_label
-        self._classes = manifest.classes
+        self._manifest = manifest
+        if len(self._index) != manifest.images:
+            raise DatasetError(f"{directory}: the manifest's files have not the rows of its images. Get it again.")
 
     def __len__(self) -> int:
         return len(self._index)
@@ -56,7 +70,8 @@ class CleanImages:
         """Return the stored columns of one clean image (``data.schema.clean_schema``)."""
         shard, within = self._index.find(position)
         table = self._reader.group(shard, within // CLEAN_ROWS_PER_GROUP)
-        row: dict[str, Any] = table.slice(within % CLEAN_ROWS_PER_GROUP, 1).to_pylist()[0]
+        with damaged_rows(f"clean image {position}"):
+            row: dict[str, Any] = table.slice(within % CLEAN_ROWS_PER_GROUP, 1).to_pylist()[0]
         return row
 
     def example(self, position: int) -> Example:
@@ -65,13 +80,14 @@ class CleanImages:
 
     def to_example(self, row: dict[str, Any]) -> Example:
         """Decode the columns of ``row``."""
-        object_mask, parts = unpack_masks(row["masks"])
-        labels = tuple(row["labels"]) if self._multi_label else (row["label"],)
-        return Example(
-            key=row["key"],
-            image=decode(row["image"]["bytes"]),
-            labels=labels,
-            object_mask=object_mask,
-            parts=parts,
-            class_names=tuple(self._classes[label] for label in labels),
-        )
+        with damaged_rows(f"clean image {row.get('key')}"):
+            object_mask, parts = unpack_masks(row["masks"])
+            labels = row_labels(row, self._manifest)
+            return Example(
+                key=row["key"],
+                image=decode(row["image"]["bytes"]),
+                labels=labels,
+                object_mask=object_mask,
+                parts=parts,
+                class_names=tuple(self._manifest.classes[label] for label in labels),
+            )

@@ -1,11 +1,12 @@
 """YAML files as validated, frozen models: reading, overriding single keys, building the plug-ins they name."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from occbench.core.build import build_plugin, first_problems
 from occbench.core.errors import ConfigError
@@ -27,6 +28,14 @@ class PluginSpec(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
+
+    @model_validator(mode="after")
+    def _options_are_json(self) -> "PluginSpec":
+        try:
+            json.dumps(self.model_extra, ensure_ascii=False).encode()
+        except TypeError as error:  # YAML reads 2024-01-31 as a date, and knows sets and binary data
+            raise ValueError(f"options are texts, numbers, lists and mappings: {error}. Put it in quotes.") from error
+        return self
 
     @property
     def options(self) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from torch.utils.data import Dataset
 
 from occbench.core.errors import DatasetError
 from occbench.core.types import Condition, Example, Sample
-from occbench.data.clean import CleanImages, ShardIndex
+from occbench.data.clean import CleanImages, ShardIndex, row_labels
 from occbench.data.encode import decode
 from occbench.data.manifest import Manifest, read_manifest
 from occbench.data.overlays import StoredOverlays, open_overlays
 from occbench.data.recipe import Recipe
 from occbench.data.remote import fetch_dataset, is_remote
 from occbench.data.render import Renderer
-from occbench.data.shards import RowGroupReader, variants_per_group
+from occbench.data.shards import RowGroupReader, damaged_rows, variants_per_group
 
 __all__ = ["OccludedDataset", "StoredDataset", "VirtualDataset", "load"]
 
@@ -55,6 +55,11 @@ class OccludedDataset(Dataset[dict[str, Any]], ABC):
         self.transform = transform
         self.conditions: tuple[Condition, ...] = self.manifest.recipe.conditions()
         self.measures: tuple[str, ...] = self.manifest.recipe.measures()
+        if len(self.conditions) != self.manifest.conditions:
+            raise DatasetError(
+                f"{self.directory}: the manifest says {self.manifest.conditions} conditions, its recipe makes "
+                f"{len(self.conditions)} with this occbench. Read it with the version named under made_with."
+            )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -142,6 +147,8 @@ class StoredDataset(OccludedDataset):
             )
         files = self.manifest.files_in("occluded")
         self._index = ShardIndex([file.rows // len(self.conditions) for file in files])
+        if len(self._index) != self.manifest.images:
+            raise DatasetError(f"{self.directory}: the manifest's files have not the rows of its images. Get it again.")
         self._reader = RowGroupReader([self.directory / file.path for file in files])
         self._variants = variants_per_group(self.manifest.recipe)
 
@@ -150,12 +157,13 @@ class StoredDataset(OccludedDataset):
         shard, within = self._index.find(position)
         groups_per_image = -(-len(self.conditions) // self._variants)
         table = self._reader.group(shard, within * groups_per_image + number // self._variants)
-        row = table.slice(number % self._variants, 1).to_pylist()[0]
-        labels = tuple(row["labels"]) if self.manifest.multi_label else (row["label"],)
-        image = decode(row["image"]["bytes"])
-        measured = {name: row[name] for name in self.measures if row[name] is not None}
-        sample = Sample(row["key"], image, labels, row["condition"], row["group"], row["achieved"], measured)
-        return sample, row["row"]
+        with damaged_rows(f"{self.directory}: row {index}"):
+            row = table.slice(number % self._variants, 1).to_pylist()[0]
+            labels = row_labels(row, self.manifest)
+            image = decode(row["image"]["bytes"])
+            measured = {name: row[name] for name in self.measures if row[name] is not None}
+            sample = Sample(row["key"], image, labels, row["condition"], row["group"], row["achieved"], measured)
+            return sample, row["row"]
 
 
 def load(directory: str | Path, transform: Transform | None = None) -> OccludedDataset:

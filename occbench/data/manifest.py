@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import DatasetError
@@ -38,6 +38,9 @@ _FILE_PATH: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 _MADE_WITH: Final = ("occbench", "numpy", "pillow", "opencv-python-headless", "opencv-python", "pyarrow", "pycocotools")
 
 
+_Count = Annotated[int, Field(ge=0, le=2**62)]
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,8 +49,8 @@ class FileEntry(_Entry):
     """One file of the dataset: path relative to the directory, rows (0 for text files), bytes, SHA-256."""
 
     path: str
-    rows: int
-    bytes: int
+    rows: _Count
+    bytes: _Count
     sha256: str
 
     @field_validator("path")
@@ -96,14 +99,21 @@ class Manifest(_Entry):
     source: SourceEntry
     classes: tuple[str, ...]
     multi_label: bool
-    images: int
-    conditions: int
-    quarantined: int
+    images: _Count
+    conditions: _Count
+    quarantined: _Count
     files: tuple[FileEntry, ...]
     achieved: Mapping[str, Mapping[str, float]]
     made_with: Mapping[str, str]
     made_by: tuple[Mapping[str, Any], ...] = ()
     sha256: str = ""
+
+    @field_validator("achieved")
+    @classmethod
+    def _ratios_are_summaries(cls, achieved: Mapping[str, Mapping[str, float]]) -> Mapping[str, Mapping[str, float]]:
+        if any(ratios.keys() != {"least", "mean", "greatest"} for ratios in achieved.values()):
+            raise ValueError("a group's ratios are least, mean and greatest")
+        return achieved
 
     def sealed(self) -> "Manifest":
         """Return a copy whose ``sha256`` fits its content, so that ``verify`` finds a changed byte here, too."""

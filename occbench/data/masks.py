@@ -6,13 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occbench.core.errors import DatasetError
-from occbench.core.rle import decode_runs, encode_runs
+from occbench.core.rle import encode_runs, rasterise
 from occbench.core.types import Example
 
 __all__ = ["decode_mask", "encode_mask", "pack_masks", "unpack_masks"]
 
 #: The name under which an object mask is stored among the part masks.
 _OBJECT = ""
+#: As many as an image may have (Pillow's limit).
+_LARGEST_PX = 178_956_970
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> str:
@@ -28,10 +30,14 @@ def decode_mask(text: str) -> NDArray[np.bool_]:
     """
     size, _, counts = text.partition(":")
     height, _, width = size.partition("x")
-    if not (height.isdigit() and width.isdigit() and counts and counts.isascii()):
+    if not (height.isdecimal() and width.isdecimal() and counts and counts.isascii()):
         raise DatasetError(f"a stored mask is not run-length text: it starts with {text[:20]!r}")
-    decoded = decode_runs({"size": [int(height), int(width)], "counts": counts.encode("ascii")})
-    return np.ascontiguousarray(decoded, dtype=np.bool_)
+    if len(height) + len(width) > 10 or int(height) * int(width) > _LARGEST_PX:
+        raise DatasetError(f"a stored mask is said to be {height[:12]} x {width[:12]} px, larger than any image.")
+    try:
+        return rasterise([{"size": [int(height), int(width)], "counts": counts}], int(height), int(width))
+    except ValueError as error:
+        raise DatasetError(f"a stored mask cannot be read: {error}. Run `occbench verify` on the dataset.") from error
 
 
 def pack_masks(example: Example) -> list[dict[str, str]]:

@@ -16,7 +16,16 @@ from jinja2 import Environment, StrictUndefined
 from occbench.core.files import write_bytes
 from occbench.data.manifest import Manifest
 
-__all__ = ["CardFacts", "Mode", "markdown_text", "render_card", "write_readme"]
+__all__ = [
+    "CardFacts",
+    "Markdown",
+    "Mode",
+    "front_matter",
+    "markdown_text",
+    "render_card",
+    "render_markdown",
+    "write_readme",
+]
 
 #: What of a dataset lies where the card lies: everything, everything behind a gate, or what rebuilds it.
 Mode = Literal["pixels", "gated", "recipe"]
@@ -59,6 +68,26 @@ def render_card(manifest: Manifest, facts: CardFacts | None = None) -> str:
         manifest: what the dataset is.
         facts: for a dataset on the Hub; without them the card is of a local directory.
     """
+    return render_markdown(
+        _TEMPLATE,
+        front=front_matter(_front_matter(manifest, facts)),
+        m=manifest,
+        facts=facts,
+        mode=facts.mode if facts else "pixels",
+        place=Markdown(facts.repo_id if facts else "path/to/this/folder"),
+        parquet=_stores_parquet(manifest),
+        folders=_folders(manifest),
+    )
+
+
+def front_matter(content: Mapping[str, Any]) -> "Markdown":
+    """Return a card's metadata as the YAML block that it starts with."""
+    written = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=1000)
+    return Markdown(f"---\n{written}---\n")
+
+
+def render_markdown(template: Path, **values: object) -> str:
+    """Fill a template; whatever it puts in is escaped, unless it is ``Markdown`` already (or passed to ``md``)."""
     environment = Environment(
         undefined=StrictUndefined,
         keep_trailing_newline=True,
@@ -67,20 +96,11 @@ def render_card(manifest: Manifest, facts: CardFacts | None = None) -> str:
         autoescape=False,
         finalize=_finalise,
     )
-    environment.filters["md"] = _Markdown
-    front = yaml.safe_dump(_front_matter(manifest, facts), sort_keys=False, allow_unicode=True, width=1000)
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
-        front=_Markdown(front),
-        m=manifest,
-        facts=facts,
-        mode=facts.mode if facts else "pixels",
-        place=_Markdown(facts.repo_id if facts else "path/to/this/folder"),
-        parquet=_stores_parquet(manifest),
-        folders=_folders(manifest),
-    )
+    environment.filters["md"] = Markdown
+    return environment.from_string(template.read_text(encoding="utf-8")).render(values)
 
 
-class _Markdown(str):
+class Markdown(str):
     """Text that is Markdown already."""
 
     __slots__ = ()
@@ -88,7 +108,7 @@ class _Markdown(str):
 
 def _finalise(value: object) -> str:
     """Escape what a template puts in, unless it is Markdown already."""
-    return value if isinstance(value, _Markdown) else markdown_text(str(value))
+    return value if isinstance(value, Markdown) else markdown_text(str(value))
 
 
 def markdown_text(text: str) -> str:

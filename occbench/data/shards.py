@@ -21,6 +21,7 @@ __all__ = [
     "CLEAN_ROWS_PER_GROUP",
     "RowGroupReader",
     "RowWriter",
+    "damaged_rows",
     "image_column",
     "parquet_writer",
     "variants_per_group",
@@ -106,6 +107,19 @@ def parquet_writer(path: Path, schema: pa.Schema, coded: bool = False) -> Iterat
         yield RowWriter(writer, schema)
 
 
+@contextmanager
+def damaged_rows(what: str) -> Iterator[None]:
+    """Turn what a row of other columns, types or values than FORMAT.md's raises while it is read into a clear error.
+
+    Raises:
+        DatasetError: in place of it.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
+        raise DatasetError(f"{what} is not a row as it was written ({error}). Run `occbench verify`.") from error
+
+
 class RowGroupReader:
     """Random access to the row groups of a list of Parquet files; keeps open files and the last few groups.
 
@@ -131,12 +145,12 @@ class RowGroupReader:
 
     def _open(self, file: int) -> pq.ParquetFile:
         try:
-            return pq.ParquetFile(self._files[file], memory_map=True)
-        except (OSError, pa.ArrowInvalid) as error:
+            return pq.ParquetFile(self._files[file], memory_map=True, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
             raise DatasetError(f"{self._files[file]} cannot be read: {error}. Run `occbench verify` on it.") from error
 
     def _read(self, file: int, group: int) -> pa.Table:
         try:
             return self._file(file).read_row_group(group, use_threads=False)
-        except (OSError, pa.ArrowInvalid) as error:
+        except (OSError, IndexError, pa.ArrowException) as error:
             raise DatasetError(f"{self._files[file]}, row group {group}: {error}. Run `occbench verify`.") from error

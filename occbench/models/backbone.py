@@ -55,6 +55,18 @@ class Backbone(nn.Module):
         return last_linear(self.head).in_features
 
     @property
+    def channels(self) -> int:
+        """Number of channels K of a feature map; found by showing the network a black image."""
+        black = torch.zeros(1, 3, self.size_px, self.size_px, device=self._mean.device)
+        states = {layer: layer.training for layer in self.trunk.modules()}
+        self.trunk.eval()
+        with torch.no_grad():
+            found = self.trunk.features(black).shape[1]
+        for layer, state in states.items():
+            layer.training = state
+        return found
+
+    @property
     def num_classes(self) -> int:
         """Number of logits C."""
         return last_linear(self.head).out_features

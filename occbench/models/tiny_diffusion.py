@@ -6,6 +6,7 @@ inpainting models do [Rombach et al., CVPR 2022, section 4.5]. The text encoder 
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,12 @@ __all__ = ["TinyDiffusion"]
 
 _START: Final = "<|startoftext|>"
 _END: Final = "<|endoftext|>"
+#: Of the constant channels in ``_pass_through``: large beside pixels, small enough for half precision.
+_LARGE: Final = 100.0
+#: Where SiLU is the identity to 1e-3 for pixel values in -1..1, minus that difference at its middle.
+_LINEAR: Final = 12.0
+#: Logarithm of the latents' variance in ``_pass_through``.
+_CERTAIN: Final = -20.0
 #: Tokens of a prompt, as CLIP's.
 _PROMPT_TOKENS: Final = 77
 
@@ -29,7 +36,8 @@ class TinyDiffusion:
 
     Attributes:
         size_px: side of its images.
-        vae_widths: channels of the autoencoder's stages; each but the first halves the side.
+        vae_widths: channels of the autoencoder's stages; each but the first halves the side. A single stage makes an
+            autoencoder that need not be trained: its latents are the pixels themselves, and a channel of zeros.
         unet_widths: channels of the U-Net's stages; each but the first halves the side.
         attention: for each stage of the U-Net whether it attends to the prompt.
         text_width: channels of the text encoder.
@@ -85,16 +93,20 @@ class TinyDiffusion:
         from diffusers import AutoencoderKL
 
         stages = len(self.vae_widths)
-        return AutoencoderKL(
+        vae: Any = AutoencoderKL(
             block_out_channels=self.vae_widths,
             down_block_types=("DownEncoderBlock2D",) * stages,
             up_block_types=("UpDecoderBlock2D",) * stages,
             layers_per_block=1,
             latent_channels=4,
-            # with groups of single channels the normalisation would take every channel's mean away, and the colours
-            norm_num_groups=2,
+            norm_num_groups=1 if stages == 1 else 8,
+            mid_block_add_attention=stages > 1,
+            scaling_factor=2.0 if stages == 1 else 0.18215,
             sample_size=self.size_px,
-        ).eval()
+        )
+        if stages == 1:
+            _pass_through(vae)
+        return vae.eval()
 
     def _unet(self) -> Any:  # noqa: ANN401
         from diffusers import UNet2DConditionModel
@@ -129,6 +141,44 @@ class TinyDiffusion:
         )
         encoder: Any = CLIPTextModel(config)
         return encoder.eval()
+
+
+@torch.no_grad()
+def _pass_through(vae: Any) -> None:  # noqa: ANN401
+    """Set the weights of a one-stage autoencoder so that encoding and decoding give the pixels back, to 1e-4.
+
+    Residual blocks add nothing. What is left between the ends of each half is a normalisation and a SiLU. Two large
+    constant channels decide the normalisation's variance, whatever the image; every colour stands there twice, once
+    negative, which makes its mean 0; and a bias moves its values to where SiLU is the identity.
+    """
+    for half, (first, last) in (
+        (vae.encoder, (vae.encoder.conv_in, vae.encoder.conv_out)),
+        (vae.decoder, (vae.decoder.conv_in, vae.decoder.conv_out)),
+    ):
+        for block in half.modules():
+            if type(block).__name__ == "ResnetBlock2D":
+                block.conv2.weight.zero_()
+                block.conv2.bias.zero_()
+        width = first.out_channels
+        _copy_channels(first, 3)
+        first.weight[3:6] = -first.weight[:3]
+        first.bias[-2:] = torch.tensor([_LARGE, -_LARGE])
+        half.conv_norm_out.weight.fill_(_LARGE * math.sqrt(2 / width))
+        half.conv_norm_out.bias.fill_(_LINEAR)
+        _copy_channels(last, 3)
+        last.bias[:3] = -_LINEAR
+        last.bias[4:] = _CERTAIN  # the encoder's log variances; the decoder has no such channels
+    _copy_channels(vae.quant_conv, 8)
+    _copy_channels(vae.post_quant_conv, 4)
+
+
+def _copy_channels(convolution: Any, count: int) -> None:  # noqa: ANN401
+    """Make a convolution pass its first ``count`` channels on as they are, and nothing else."""
+    convolution.weight.zero_()
+    convolution.bias.zero_()
+    centre = convolution.kernel_size[0] // 2
+    for channel in range(count):
+        convolution.weight[channel, channel, centre, centre] = 1.0
 
 
 def _tokenizer() -> Any:  # noqa: ANN401

@@ -2,10 +2,11 @@
 
     python -m occbench.models.train_tiny_inpainter --out FOLDER
 
-An autoencoder first, then the U-Net on its latents, as a latent diffusion model is trained [Rombach et al., CVPR 2022]:
-the U-Net predicts the velocity [Salimans and Ho, ICLR 2022] of the whole image's latents from noisy ones, the mask and
-the masked image's latents; every tenth prompt is empty, so that guidance can be used. FOLDER is then a diffusers pipeline
-that ``inpaint`` and ``diffusion_features`` take as their model, at 64 px.
+FOLDER is then a diffusers pipeline that ``inpaint`` and ``diffusion_features`` take as their model. It works at 32 px,
+where an autoencoder is not worth its time: its latents are the pixels (``tiny_diffusion``). The U-Net is trained as those
+of latent diffusion models for inpainting are [Rombach et al., CVPR 2022, section 4.5]: from noisy latents of the whole
+image, the mask and the latents of the masked image it predicts the velocity [Salimans and Ho, ICLR 2022]. Now and then
+the prompt is empty, so that guidance can be used.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +23,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
-from torch.nn.functional import interpolate, l1_loss, max_pool2d, mse_loss
+from torch.nn.functional import interpolate, max_pool2d, mse_loss
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from occbench.core.errors import SourceError
 from occbench.core.interfaces import Source
 from occbench.core.pipelines import pick_device, quiet_diffusers
 from occbench.core.plugins import find_plugin
@@ -33,21 +34,24 @@ from occbench.core.seeding import stream
 from occbench.core.types import Example
 from occbench.models.tiny_diffusion import TinyDiffusion
 
-__all__ = ["SIZES", "Rule", "train"]
+__all__ = ["SIZES", "Rule", "main", "train"]
 
 _log = logging.getLogger(__name__)
 
-#: The pipeline that is trained: latents of 16 x 16 for images of 64 px.
+#: The pipeline that is trained.
 SIZES: Final = TinyDiffusion(
-    size_px=64,
-    vae_widths=(8, 16, 32),
-    unet_widths=(48, 96, 96),
-    attention=(False, True, True),
-    text_width=32,
+    size_px=32,
+    vae_widths=(8,),
+    unet_widths=(32, 64, 96),
+    attention=(False, False, True),
     prediction="v_prediction",
 )
 #: As ``inpaint`` has it by default.
 _PROMPT: Final = "A class of {}"
+#: The toy images are drawn larger and reduced, as photographs are.
+_DRAWN_PX: Final = 64
+#: Rectangles among the masks; the others are parts of the object.
+_RECTANGLES: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -55,211 +59,169 @@ class Rule:
     """How it is trained.
 
     Attributes:
-        autoencoder_steps: optimiser steps of the autoencoder.
-        denoiser_steps: optimiser steps of the U-Net.
-        masks_per_image: masks that the U-Net sees of each image; their latents are computed once.
+        steps: optimiser steps.
         batch_size: images a step.
         learning_rate: the highest; it rises over a tenth of the steps and falls to nothing.
-        kl_weight: how strongly the latents are drawn to a normal distribution.
+        masks_per_image: masks that are drawn of each image, before training.
         unprompted: share of the images whose prompt is empty.
         average: share of the past that the averaged U-Net keeps at each step; the average is what is saved.
     """
 
-    autoencoder_steps: int = 500
-    denoiser_steps: int = 1200
-    masks_per_image: int = 4
+    steps: int = 1200
     batch_size: int = 32
-    learning_rate: float = 1e-3
-    kl_weight: float = 1e-6
+    learning_rate: float = 2e-3
+    masks_per_image: int = 4
     unprompted: float = 0.1
-    average: float = 0.995
+    average: float = 0.99
 
 
-def train(
-    examples: Sequence[Example], names: Sequence[str], rule: Rule, seed: int = 0, sizes: TinyDiffusion = SIZES
-) -> Any:  # noqa: ANN401, E501
-    """Train a pipeline.
+@dataclass(frozen=True, eq=False)
+class _Latents:
+    """What the U-Net learns from, one row per image and mask.
+
+    Attributes:
+        whole: float[N, 4, h, w], of the whole image.
+        masked: float[N, 4, h, w], of the image with grey where it is hidden.
+        masks: float[N, 1, h, w], 1 where it is hidden.
+        labels: int64[N].
+    """
+
+    whole: Tensor
+    masked: Tensor
+    masks: Tensor
+    labels: Tensor
+
+    def rows(self, rows: Tensor) -> "_Latents":
+        return _Latents(self.whole[rows], self.masked[rows], self.masks[rows], self.labels[rows])
+
+
+def train(examples: Sequence[Example], names: Sequence[str], rule: Rule, seed: int = 0) -> Any:  # noqa: ANN401
+    """Train a pipeline of ``SIZES``.
 
     Args:
-        examples: images of ``sizes.size_px`` with part masks and one label each.
+        examples: images of one size, a multiple of the pipeline's, with part masks and one label each.
         names: class names in label order.
         rule: how.
         seed: names everything that is drawn.
-        sizes: of the pipeline.
 
     Returns:
         A ``StableDiffusionInpaintPipeline`` on the CPU.
     """
-    images = _Images(examples, rule.batch_size, pick_device(), seed)
-    pipeline = sizes.build(seed)
-    pipeline.vae.to(images.device, memory_format=torch.channels_last)
-    pipeline.unet.to(images.device, memory_format=torch.channels_last)
-    pipeline.text_encoder.to(images.device)
-    _train_autoencoder(pipeline.vae, images, rule)
-    _train_denoiser(pipeline, images, [_PROMPT.format(name.replace("_", " ")) for name in names], rule)
-    return pipeline.to("cpu", torch.float32)
+    device = pick_device()
+    draws = Generator().manual_seed(stream(seed, "train_tiny_inpainter", "draws").integer(0, 2**31))
+    pipeline = SIZES.build(seed)
+    pipeline.unet.to(device, memory_format=torch.channels_last)
+    data = _joined([_prepared(pipeline, examples, draws) for _ in range(rule.masks_per_image)], device)
+    prompts = ["", *(_PROMPT.format(name.replace("_", " ")) for name in names)]
+    embeddings = _embedded(pipeline, prompts).to(device)
+    _train_denoiser(pipeline, data, embeddings, rule, draws)
+    return pipeline.to("cpu")
 
 
-class _Images:
-    """Training images on their device, and the draws that make batches of them."""
-
-    def __init__(self, examples: Sequence[Example], batch_size: int, device: torch.device, seed: int) -> None:
-        pixels = np.stack([example.image for example in examples])
-        self.device = device
-        self._pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device)
-        self._labels = torch.tensor([example.labels[0] for example in examples])
-        self._parts = [np.stack(list(example.parts.values())) for example in examples]
-        self.batch_size = batch_size
-        self.draws = Generator().manual_seed(stream(seed, "train_tiny_inpainter", "draws").integer(0, 2**31))
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def batch(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return images float[B, 3, S, S] in -1..1, masks float[B, 1, S, S] (1 is hidden) and labels int64[B]."""
-        rows = torch.randint(len(self), (self.batch_size,), generator=self.draws)
-        pixels = self._pixels[rows.to(self.device)].float() / 127.5 - 1
-        masks = np.stack([self._mask(self._parts[row]) for row in rows.tolist()])
-        flips = torch.rand(len(rows), generator=self.draws).to(self.device)[:, None, None, None] < 0.5
-        hidden = torch.from_numpy(masks)[:, None].to(self.device)
-        grown = max_pool2d(hidden, 5, stride=1, padding=2)  # a rim of 2 px, as for ``inpaint`` with ``dilation_px: 2``
-        pixels, grown = (torch.where(flips, values.flip(3), values) for values in (pixels, grown))
-        return pixels.contiguous(memory_format=torch.channels_last), grown, self._labels[rows]
-
-    def _mask(self, parts: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Return a mask of some parts or, for one image in three, of a rectangle."""
-        uniform = torch.rand(5, generator=self.draws).tolist()
-        side = parts.shape[1]
-        if uniform[0] < 1 / 3:
-            mask = np.zeros((side, side), dtype=np.float32)
-            height, width = (round(side * (0.2 + 0.5 * share)) for share in uniform[1:3])
-            top, left = round(uniform[3] * (side - height)), round(uniform[4] * (side - width))
-            mask[top : top + height, left : left + width] = 1
-            return mask
-        count = 1 + int(uniform[1] * max(1, len(parts) - 1))
-        chosen = torch.randperm(len(parts), generator=self.draws)[:count].numpy()
-        return np.asarray(parts[chosen].any(axis=0), dtype=np.float32)
-
-
-class _Optimiser:
-    """Adam with a learning rate that rises and falls once, gradients clipped, in half precision where that is quick."""
-
-    def __init__(self, model: torch.nn.Module, steps: int, rule: Rule, what: str) -> None:
-        self._model = model
-        self._what = what
-        self._steps = steps
-        self._adam = torch.optim.AdamW(model.parameters(), lr=rule.learning_rate, weight_decay=1e-4)
-        self._rate = torch.optim.lr_scheduler.LambdaLR(self._adam, self._share_of_rate)
-        self._start = time.monotonic()
-
-    def _share_of_rate(self, number: int) -> float:
-        warm = self._steps / 10
-        return min((number + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * max(0.0, number - warm) / (self._steps - warm)))
-
-    def step(self, number: int, loss: Tensor) -> None:
-        self._adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
-        self._adam.step()
-        self._rate.step()
-        if number % 100 == 99 or number == self._steps - 1:
-            passed_s = time.monotonic() - self._start
-            _log.info(
-                "%s: step %d of %d, loss %.4f, %.0f s",
-                self._what,
-                number + 1,
-                self._steps,
-                float(loss.detach()),
-                passed_s,
-            )
-
-
-def _train_autoencoder(vae: Any, images: _Images, rule: Rule) -> None:  # noqa: ANN401
-    """Train the autoencoder, then set the factor that gives its latents unit variance."""
-    vae.train()
-    optimiser = _Optimiser(vae, rule.autoencoder_steps, rule, "autoencoder")
-    for number in range(rule.autoencoder_steps):
-        pixels, masks, _ = images.batch()
-        # the U-Net is shown the latents of masked images, too
-        shown = torch.where(masks < 0.5, pixels, 0.0) if number % 4 == 3 else pixels
-        latents = vae.encode(shown).latent_dist
-        noise = torch.randn(latents.mean.shape, generator=images.draws).to(images.device)
-        restored = vae.decode(latents.mean + latents.std * noise).sample
-        loss = l1_loss(restored, shown) + 0.5 * _edge_loss(restored, shown)
-        optimiser.step(number, loss + rule.kl_weight * latents.kl().mean())
-    vae.eval()
-    with torch.no_grad():
-        latents = vae.encode(images.batch()[0]).latent_dist.mode()
-    vae.register_to_config(scaling_factor=round(1 / float(latents.std()), 4))
-
-
-def _edge_loss(one: Tensor, other: Tensor) -> Tensor:
-    """Return the mean absolute difference of the images' differences between neighbours: blurred edges cost more."""
-    return l1_loss(one.diff(dim=2), other.diff(dim=2)) + l1_loss(one.diff(dim=3), other.diff(dim=3))
-
-
-def _train_denoiser(pipeline: Any, images: _Images, prompts: Sequence[str], rule: Rule) -> None:  # noqa: ANN401
+def _train_denoiser(pipeline: Any, data: _Latents, embeddings: Tensor, rule: Rule, draws: Generator) -> None:  # noqa: ANN401
     """Train the U-Net and leave its running average in the pipeline."""
-    unet, schedule, draws = pipeline.unet.train(), pipeline.scheduler, images.draws
-    with torch.no_grad():
-        tokens = pipeline.tokenizer(["", *prompts], padding="max_length", return_tensors="pt").input_ids
-        embeddings = pipeline.text_encoder(tokens.to(images.device))[0]
-        examples = _latents(pipeline.vae, images, rule.masks_per_image)
+    unet, schedule, device = pipeline.unet.train(), pipeline.scheduler, embeddings.device
     averaged = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(rule.average))
-    optimiser = _Optimiser(unet, rule.denoiser_steps, rule, "denoiser")
-    for number in range(rule.denoiser_steps):
-        rows = torch.randint(len(examples[0]), (rule.batch_size,), generator=draws).to(images.device)
-        whole, masked, masks, labels = (values[rows] for values in examples)
-        timesteps = torch.randint(schedule.config.num_train_timesteps, (len(rows),), generator=draws).to(images.device)
-        noise = torch.randn(whole.shape, generator=draws).to(images.device)
-        prompted = torch.rand(len(rows), generator=draws).to(images.device) >= rule.unprompted
-        inputs = torch.cat([schedule.add_noise(whole, noise, timesteps), masks, masked], dim=1)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        wanted = embeddings[torch.where(prompted, labels + 1, 0)]
-        velocity = unet(inputs, timesteps, encoder_hidden_states=wanted).sample
-        optimiser.step(number, mse_loss(velocity, schedule.get_velocity(whole, noise, timesteps)))
+    adam = torch.optim.AdamW(unet.parameters(), lr=rule.learning_rate, weight_decay=1e-4)
+    rate = LambdaLR(adam, lambda number: _share_of_rate(number, rule.steps))
+    start = time.monotonic()
+    for number in range(1, rule.steps + 1):
+        batch = data.rows(torch.randint(len(data.labels), (rule.batch_size,), generator=draws).to(device))
+        timesteps = torch.randint(schedule.config.num_train_timesteps, (rule.batch_size,), generator=draws).to(device)
+        noise = torch.randn(batch.whole.shape, generator=draws).to(device)
+        prompted = (torch.rand(rule.batch_size, generator=draws) >= rule.unprompted).to(device)
+        noisy = schedule.add_noise(batch.whole, noise, timesteps)
+        inputs = torch.cat([noisy, batch.masks, batch.masked], dim=1).contiguous(memory_format=torch.channels_last)
+        wanted = embeddings[torch.where(prompted, batch.labels + 1, 0)]
+        found = unet(inputs, timesteps, encoder_hidden_states=wanted).sample
+        loss = mse_loss(found, schedule.get_velocity(batch.whole, noise, timesteps))
+        adam.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        adam.step()
+        rate.step()
         averaged.update_parameters(unet)
+        if number % 50 == 0 or number == rule.steps:
+            passed_s = time.monotonic() - start
+            _log.info("step %d of %d: loss %.4f, %.0f s", number, rule.steps, float(loss.detach()), passed_s)
     unet.load_state_dict(averaged.module.state_dict())
     unet.eval()
 
 
-def _latents(vae: Any, images: _Images, times: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # noqa: ANN401
-    """Return what the U-Net is trained on: latents, masked images' latents, masks of the latents' size, labels."""
-    found: list[tuple[Tensor, ...]] = []
-    for _ in range(math.ceil(len(images) * times / images.batch_size)):
-        pixels, masks, labels = images.batch()
-        both = torch.cat([pixels, torch.where(masks < 0.5, pixels, 0.0)])
-        whole, masked = (vae.encode(both).latent_dist.mode() * vae.config.scaling_factor).chunk(2)
-        found.append((whole, masked, interpolate(masks, whole.shape[2:]), labels.to(images.device)))
-    whole, masked, masks, labels = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return whole, masked, masks, labels
+def _share_of_rate(number: int, steps: int) -> float:
+    warm = max(1, steps // 10)
+    if number < warm:
+        return (number + 1) / warm
+    return 0.5 + 0.5 * math.cos(math.pi * (number - warm) / max(1, steps - warm))
 
 
-def _toy_examples(images_per_class: int, size_px: int) -> tuple[list[Example], Sequence[str]]:
-    options = {"images_per_class": images_per_class, "size_px": size_px, "split": "train"}
-    source: Source = find_plugin("sources", "toyparts", Source)(**options)  # type: ignore[call-arg]
-    if not len(source):
-        raise SourceError("toyparts gives no images")
-    return [source[index] for index in range(len(source))], source.classes
+@torch.no_grad()
+def _prepared(pipeline: Any, examples: Sequence[Example], draws: Generator) -> _Latents:  # noqa: ANN401
+    """Draw a mask of every image, turn half of them round, and encode both."""
+    side = SIZES.size_px
+    pixels = torch.from_numpy(np.stack([example.image for example in examples])).permute(0, 3, 1, 2)
+    images = interpolate(pixels.float() / 127.5 - 1, (side, side), mode="area")
+    drawn = np.stack([_mask(list(example.parts.values()), draws) for example in examples])
+    masks = torch.from_numpy(drawn)[:, None]
+    # hidden wherever a hidden pixel reaches, and a rim of one pixel more, as ``inpaint`` with ``dilation_px: 1``
+    masks = max_pool2d(max_pool2d(masks, masks.shape[-1] // side), 3, stride=1, padding=1)
+    turned = (torch.rand(len(images), generator=draws) < 0.5)[:, None, None, None]
+    images, masks = (torch.where(turned, values.flip(3), values) for values in (images, masks))
+    scale = pipeline.vae.config.scaling_factor
+
+    def encoded(values: Tensor) -> Tensor:
+        return torch.cat([pipeline.vae.encode(part).latent_dist.mode() * scale for part in values.split(64)])
+
+    labels = torch.tensor([example.labels[0] for example in examples])
+    return _Latents(encoded(images), encoded(torch.where(masks < 0.5, images, 0.0)), masks, labels)
+
+
+def _joined(parts: Sequence[_Latents], device: torch.device) -> _Latents:
+    names = (field.name for field in fields(_Latents))
+    return _Latents(*(torch.cat([getattr(part, name) for part in parts]).to(device) for name in names))
+
+
+def _mask(parts: Sequence[NDArray[np.bool_]], draws: Generator) -> NDArray[np.float32]:
+    """Return float32[H, W], 1 on some of the parts or on a rectangle."""
+    height, width = parts[0].shape
+    uniform = torch.rand(5, generator=draws).tolist()
+    if uniform[0] < _RECTANGLES:
+        rows, columns = (
+            round(side * (0.2 + 0.5 * share)) for side, share in zip((height, width), uniform[1:3], strict=True)
+        )
+        top, left = round(uniform[3] * (height - rows)), round(uniform[4] * (width - columns))
+        mask = np.zeros((height, width), dtype=np.float32)
+        mask[top : top + rows, left : left + columns] = 1
+        return mask
+    count = 1 + int(uniform[1] * (len(parts) - 1))
+    chosen = torch.randperm(len(parts), generator=draws)[:count].tolist()
+    return np.asarray(np.logical_or.reduce([parts[number] for number in chosen]), dtype=np.float32)
+
+
+@torch.no_grad()
+def _embedded(pipeline: Any, prompts: Sequence[str]) -> Tensor:  # noqa: ANN401
+    tokens = pipeline.tokenizer(list(prompts), padding="max_length", return_tensors="pt").input_ids
+    embeddings: Tensor = pipeline.text_encoder(tokens)[0]
+    return embeddings
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train on toyparts' training images and write the pipeline."""
     rule = Rule()
-    parser = argparse.ArgumentParser(prog="train_tiny_inpainter", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="train_tiny_inpainter", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the pipeline")
-    parser.add_argument("--images-per-class", type=int, default=300)
-    parser.add_argument("--autoencoder-steps", type=int, default=rule.autoencoder_steps)
-    parser.add_argument("--denoiser-steps", type=int, default=rule.denoiser_steps)
+    parser.add_argument("--images-per-class", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=rule.steps)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    examples, names = _toy_examples(options.images_per_class, SIZES.size_px)
-    rule = Rule(autoencoder_steps=options.autoencoder_steps, denoiser_steps=options.denoiser_steps)
-    pipeline = train(examples, names, rule, options.seed)
+    toyparts: Any = find_plugin("sources", "toyparts", Source)
+    source = toyparts(images_per_class=options.images_per_class, size_px=_DRAWN_PX, split="train")
+    examples = [source[index] for index in range(len(source))]
+    pipeline = train(examples, source.classes, Rule(steps=options.steps), options.seed)
     with quiet_diffusers():
         pipeline.save_pretrained(options.out)
-    _log.info("%s is a pipeline for inpainting at %d px", options.out, SIZES.size_px)
+    _log.info("%s inpaints at %d px", options.out, SIZES.size_px)
 
 
 if __name__ == "__main__":

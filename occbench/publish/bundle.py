@@ -69,7 +69,8 @@ def file_of(path: str, origin: Path, sha256: str = "") -> HubFile:
 
 def text_of(path: str, content: str | bytes) -> HubFile:
     """Describe a file that exists only in memory."""
-    data = content.encode() if isinstance(content, str) else content
+    # what JSON holds may be no text (half of a surrogate pair)
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     return HubFile(path, data, len(data), hashlib.sha256(data).hexdigest())
 
 

@@ -72,3 +72,11 @@ def test_other_images_than_the_scored_ones_are_refused(runs):
     benchmark = load_benchmark("quickstart", (*SMALL, "split_seed=7"))
     with pytest.raises(DatasetError, match="same --source and --set"):
         example_predictions(results, runs, load_materials(benchmark, benchmark.source_at("")), 3)
+
+
+def test_runs_that_were_scored_in_part_have_no_examples(runs, materials):
+    (results,) = build_results(runs, draws=50)
+    for block in runs.glob("C-Full/scores/*/block-*_c.parquet"):
+        block.unlink()
+    with pytest.raises(DatasetError, match="C-Full was scored in part: run the benchmark without --precision"):
+        example_predictions(results, runs, materials, 24)

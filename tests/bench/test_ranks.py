@@ -17,6 +17,7 @@ from occbench.bench.ranks import in_shares, join_ranks, own_runs, rank_and_size,
 from occbench.bench.records import read_records
 from occbench.bench.run import run_cell
 from occbench.core.errors import ConfigError
+from occbench.models.load import load_backbone
 
 #: Trains and scores the last cell with the other process; the first one says what a lone one would refuse, too.
 SHARE = """
@@ -96,6 +97,8 @@ def compare(one, other, cell):
     names = [sorted(path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()) for home in homes]
     assert names[0] == names[1]
     first, second = (load_file(home / "checkpoint.safetensors") for home in homes)
+    start = load_backbone("tiny", 12, seed=0).state_dict()
+    assert max(float((first[f"model.{name}"] - start[name]).abs().max()) for name in start) > 0.01, "it has trained"
     assert all(torch.allclose(first[name], second[name], rtol=1e-3, atol=1e-5) for name in first)
     records = [read_records(home / "records.jsonl") for home in homes]
     assert [record.value for record in records[0]] == pytest.approx([record.value for record in records[1]], abs=1e-6)

@@ -38,6 +38,7 @@ ARMS = {
     "F": {"method": {"name": "fine_tune"}, "add_occluded": True},
     "C-Full": {"method": {"name": "dfv"}, "add_occluded": False},
     "F-Full": {"method": {"name": "dfv"}, "add_occluded": True},
+    "none": {"method": {"name": "fine_tune"}, "add_occluded": False},
 }
 
 
@@ -259,6 +260,19 @@ def test_a_column_of_the_papers_that_averages_ours_stands_behind_them(tmp_path):
     (verdict,) = table.verdicts
     assert verdict.statement == "min(20(C-Full) - 20(C), 10(C-Full) - 10(C)) > 0"
     assert verdict.verdict == "holds"
+
+
+def test_beside_each_backbone_stands_the_papers_row_of_it(tmp_path):
+    backbones = {"timm/convnext_base.fb_in1k": 87.68, "timm/swin_base_patch4_window7_224.ms_in1k": 88.65}
+    for backbone in backbones:
+        make_run(tmp_path, "none", benchmark="dfeat-patchdrop", backbone=backbone)
+    results = only(tmp_path)
+    assert {row.backbone: row.cells[0].published for row in results.rows} == backbones
+    assert not any("the paper's row" in warning for warning in results.warnings)
+    left = [row.arm for row in results.published_only]
+    assert len(left) == 10
+    assert "cutmix, ConvNeXt-Base" in left
+    assert not any(name.startswith("none") for name in left)
 
 
 def test_another_backbone_than_the_papers_is_said(tmp_path):
