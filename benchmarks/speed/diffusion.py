@@ -68,7 +68,9 @@ def main() -> None:
     result |= {
         "load_at_end": load(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "model": options.model or f"random, {bench.parameters / 1e6:.0f} million parameters",
+        "model": Path(options.model).name
+        if options.model
+        else f"random, {bench.parameters / 1e6:.0f} million parameters",
         "size_px": options.size_px,
         "steps": options.steps,
         "dtype": options.dtype,

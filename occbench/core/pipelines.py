@@ -101,11 +101,17 @@ def loading(files: PipelineFiles, purpose: str) -> Iterator[None]:
     Raises:
         ConfigError: in place of the libraries' own errors.
     """
+    import torch
     from safetensors import SafetensorError
 
     try:
         with quiet_diffusers():
             yield
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            f"{files.folder} does not fit into the device's memory: set dtype: fp16, free the device, or use a larger "
+            "one."
+        ) from error
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ConfigError(
             f"{files.folder} cannot be loaded {purpose} ({_first_line(error)}). Give a complete diffusers pipeline of "

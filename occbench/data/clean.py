@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from occbench.core.errors import DatasetError
-from occbench.core.types import Example
+from occbench.core.types import KEY_PATTERN, Example
 from occbench.data.encode import decode
 from occbench.data.manifest import Manifest
 from occbench.data.masks import unpack_masks
@@ -51,6 +51,14 @@ def row_labels(row: dict[str, Any], manifest: Manifest) -> tuple[int, ...]:
     return labels
 
 
+def _check(row: dict[str, Any]) -> None:
+    """Raise ValueError or KeyError for a row whose key, number or hash cannot be one."""
+    if not KEY_PATTERN.fullmatch(row["key"]):
+        raise ValueError(f"its key is {row['key'][:40]!r}")
+    if not isinstance(row["index"], int) or not 0 <= row["index"] < 2**53 or not isinstance(row["sha256"], str):
+        raise ValueError(f"its number is {str(row['index'])[:40]}, its hash {str(row['sha256'])[:16]}")
+
+
 class CleanImages:
     """The clean images of a dataset, by position; picklable, safe in data-loader workers."""
 
@@ -72,6 +80,7 @@ class CleanImages:
         table = self._reader.group(shard, within // CLEAN_ROWS_PER_GROUP)
         with damaged_rows(f"clean image {position}"):
             row: dict[str, Any] = table.slice(within % CLEAN_ROWS_PER_GROUP, 1).to_pylist()[0]
+            _check(row)
         return row
 
     def example(self, position: int) -> Example:

@@ -39,6 +39,8 @@ _MAX_PNG_BYTES: Final = 2**31 - 1  # one chunk's length [PNG specification, sect
 _MAX_STORED_BYTES: Final = 65_535  # one stored deflate block [RFC 1951, section 3.2.4]
 _STORED_VERSION: Final = "occbench stored PNG 1"
 
+#: What Pillow raises on broken bytes, by format and place.
+_UNREADABLE: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 _RUN_LENGTHS: Final = (cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 #: Releases of OpenCV without a choice of filter use Sub, which costs as much and makes photographs 14 % larger.
 _PAETH: Final = (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH) if hasattr(cv2, "IMWRITE_PNG_FILTER") else ()
@@ -238,8 +240,7 @@ def decode(data: bytes, mode: Literal["RGB", "RGBA"] = "RGB") -> NDArray[np.uint
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
             return np.asarray(picture.convert(mode))
-    # what Pillow raises on broken bytes, by format and place
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+    except (*_UNREADABLE, Image.DecompressionBombError) as error:
         raise DatasetError(
             f"an encoded image of {len(data)} bytes cannot be read ({error}): the dataset is damaged; "
             "verify it and generate the shard again."

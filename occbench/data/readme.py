@@ -76,6 +76,7 @@ def render_card(manifest: Manifest, facts: CardFacts | None = None) -> str:
         mode=facts.mode if facts else "pixels",
         place=Markdown(facts.repo_id if facts else "path/to/this/folder"),
         parquet=_stores_parquet(manifest),
+        tars=manifest.materialised and not _stores_parquet(manifest),
         folders=_folders(manifest),
     )
 

@@ -29,7 +29,8 @@ class Storage(FrozenModel):
         format: container of the occluded images: ``parquet`` or ``webdataset`` (tar).
         occluded: ``png`` is lossless; ``jpeg`` is 4:4:4 with a restart marker after every MCU.
         jpeg_quality: 1 to 100.
-        rows_per_shard: occluded images in a shard, about; a shard always holds whole clean images.
+        rows_per_shard: occluded images in a shard, about; a shard always holds whole clean images, and at most 256 of
+            them where overlays are stored.
     """
 
     layout: Literal["virtual", "materialised"] = "virtual"

@@ -22,6 +22,7 @@ __all__ = [
     "RowGroupReader",
     "RowWriter",
     "damaged_rows",
+    "image_bytes",
     "image_column",
     "parquet_writer",
     "variants_per_group",
@@ -48,8 +49,13 @@ def variants_per_group(recipe: Recipe) -> int:
 
     A function of the recipe alone, so that row groups do not depend on the images met.
     """
+    return max(1, min(len(recipe.conditions()), _GROUP_BYTES // image_bytes(recipe)))
+
+
+def image_bytes(recipe: Recipe) -> int:
+    """Return the size of an image's pixels, bytes; of images that are not resized, what is planned with."""
     side_px = _LARGEST_UNPREPARED_SIDE_PX if recipe.prepare.rule == "none" else recipe.prepare.size_px
-    return max(1, min(len(recipe.conditions()), _GROUP_BYTES // (3 * side_px**2)))
+    return 3 * side_px**2
 
 
 class RowWriter:

@@ -21,7 +21,7 @@ from occbench.data.encode_rows import RowEncoder, encoding_of
 from occbench.data.manifest import MANIFEST, Manifest, made_with, read_manifest
 from occbench.data.overlays import open_overlays
 from occbench.data.render import Renderer
-from occbench.data.shards import RowGroupReader, variants_per_group
+from occbench.data.shards import RowGroupReader, damaged_rows, variants_per_group
 from occbench.data.verify_overlays import OverlayChecker
 
 __all__ = ["Report", "verify"]
@@ -197,9 +197,10 @@ def _open_stored(directory: Path, manifest: Manifest) -> Callable[[int], _Rows] 
     def parquet_rows(position: int) -> _Rows:
         shard, within = index.find(position)
         for group in range(within * groups_per_image, (within + 1) * groups_per_image):
-            for row in reader.group(shard, group).to_pylist():
-                image = row.pop("image")
-                yield row, image["bytes"]
+            with damaged_rows(f"a row of image {position}"):
+                rows = reader.group(shard, group).to_pylist()
+                images = [row.pop("image")["bytes"] for row in rows]
+            yield from zip(rows, images, strict=True)
 
     return parquet_rows
 

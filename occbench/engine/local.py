@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from occbench.core.errors import ConfigError, WorkerError
@@ -49,7 +50,7 @@ class LocalExecutor(Executor):
             raise WorkerError(
                 f"the worker died {self.tries} times on {', '.join(str(items[number]) for number in waiting)}: out of "
                 "memory, or a crash in native code. Everything else is finished and kept; run again with fewer "
-                "--workers, or leave that input out."
+                "--workers (--jobs), or leave that input out."
             )
 
     def _queue(self, waiting: dict[int, int]) -> list[int]:
@@ -71,7 +72,8 @@ class LocalExecutor(Executor):
         running: dict[Future[Result], int] = {}
         try:
             for number in queue:
-                running[pool.submit(job, items[number])] = number
+                with _interrupts_held():
+                    running[pool.submit(job, items[number])] = number
                 if len(running) >= 2 * self.workers:  # a short queue, so that an error or Ctrl-C stops at once
                     yield from self._finished(running, items, waiting)
             while running:
@@ -95,6 +97,16 @@ class LocalExecutor(Executor):
         for number in lost[: self.workers]:
             waiting[number] += 1
             _log.warning("a worker process died, perhaps on %s", items[number])
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while a worker starts, which inherits that: it is for the driver, and would end the worker."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:

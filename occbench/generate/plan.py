@@ -12,12 +12,17 @@ from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, SourceError
 from occbench.core.interfaces import Source
 from occbench.data.recipe import Recipe
+from occbench.data.shards import image_bytes
 from occbench.generate.shard import Shard, make_shard
 
 __all__ = ["Estimate", "Plan", "default_workers", "estimate", "plan"]
 
 #: Clean images in a shard at most where overlays take seconds each: minutes of work, so that every GPU gets its share.
 _STORED_IMAGES_PER_SHARD = 256
+#: A folder holds fewer than 10,000 files on the Hugging Face Hub, and a file fewer than 20 GB: here of pixels that
+#: nothing has compressed.
+_MOST_SHARDS = 9_999
+_LARGEST_FILE_BYTES = 18 * 10**9
 #: Images rendered to measure a dry run: enough to average over image content, a second or two of work.
 _SAMPLE_IMAGES = 12
 #: 2**32 divided by the golden ratio.
@@ -131,14 +136,14 @@ def plan(recipe: Recipe, source: Source, source_path: str, limit: int | None = N
         raise SourceError(f"the source {recipe.source.name} at {source_path or 'its default'} has no images")
     conditions = len(recipe.conditions())
     made_by = recipe.provenance()
-    images_per_shard = max(1, recipe.storage.rows_per_shard // conditions)
+    indices = _spread(len(source), limit)
     return Plan(
         recipe=recipe,
         source_path=source_path,
         source_fingerprint=source.fingerprint,
-        indices=_spread(len(source), limit),
+        indices=indices,
         conditions=conditions,
-        images_per_shard=min(images_per_shard, _STORED_IMAGES_PER_SHARD) if made_by else images_per_shard,
+        images_per_shard=_images_per_shard(recipe, conditions, len(indices), stored_overlays=bool(made_by)),
         dataset_fingerprint=fingerprint(
             [recipe.pixels_fingerprint(made_by), recipe.storage.model_dump(), source.fingerprint, limit]
         ),
@@ -185,6 +190,16 @@ def estimate(planned: Plan, images: int | None = None) -> Estimate:
         device=device,
         devices=devices,
     )
+
+
+def _images_per_shard(recipe: Recipe, conditions: int, images: int, *, stored_overlays: bool) -> int:
+    """Return how many clean images a shard holds: what was asked, within what the Hub takes."""
+    asked = max(1, recipe.storage.rows_per_shard // conditions)
+    if stored_overlays:
+        asked = min(asked, _STORED_IMAGES_PER_SHARD)
+    rows = conditions if recipe.storage.layout == "materialised" else 1
+    asked = max(1, min(asked, _LARGEST_FILE_BYTES // (image_bytes(recipe) * rows)))
+    return max(asked, -(-images // _MOST_SHARDS))
 
 
 def _uses_gpu(recipe: Recipe) -> bool:

@@ -3,10 +3,10 @@
     python -m occbench.models.train_tiny_inpainter --out FOLDER
 
 FOLDER is then a diffusers pipeline that ``inpaint`` and ``diffusion_features`` take as their model. It works at 32 px,
-where an autoencoder is not worth its time: its latents are the pixels (``tiny_diffusion``). The U-Net is trained as those
-of latent diffusion models for inpainting are [Rombach et al., CVPR 2022, section 4.5]: from noisy latents of the whole
-image, the mask and the latents of the masked image it predicts the velocity [Salimans and Ho, ICLR 2022]. Now and then
-the prompt is empty, so that guidance can be used.
+where an autoencoder is not worth its time: its latents are the pixels (``tiny_diffusion``). The U-Net is trained as
+those of latent diffusion models for inpainting are [Rombach et al., CVPR 2022, section 4.5]: from noisy latents of the
+whole image, the mask and the latents of the masked image it predicts the velocity [Salimans and Ho, ICLR 2022]. Now and
+then the prompt is empty, so that guidance can be used.
 """
 
 import argparse

@@ -9,7 +9,7 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, Revi
 
 from occbench.core import pipelines
 from occbench.core.errors import ConfigError
-from occbench.core.pipelines import find_pipeline, pick_device, quiet_diffusers, torch_dtype
+from occbench.core.pipelines import find_pipeline, loading, pick_device, quiet_diffusers, torch_dtype
 
 
 def test_a_folder_is_known_by_its_content(tiny_pipeline, tmp_path):
@@ -99,6 +99,12 @@ def test_dtypes_are_named():
     assert torch_dtype("bf16") is torch.bfloat16
     with pytest.raises(ConfigError, match="dtype is fp32, fp16 or bf16, found 'half'"):
         torch_dtype("half")
+
+
+def test_a_model_that_is_larger_than_the_device_is_told(tiny_pipeline):
+    files = find_pipeline(str(tiny_pipeline))
+    with pytest.raises(ConfigError, match="does not fit into the device's memory"), loading(files, "for a test"):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
 
 
 def test_quiet_is_for_a_while():

@@ -38,6 +38,15 @@ def refuse(item):
     return item
 
 
+def hears_interrupts(_):
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_interrupts_are_the_drivers_alone():
+    assert dict(LocalExecutor(1).map(hears_interrupts, ["worker"])) == {"worker": False}
+    assert hears_interrupts("driver")
+
+
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_every_item_has_its_result(workers):
     results = dict(LocalExecutor(workers).map(double, range(7)))

@@ -79,6 +79,18 @@ print("FOUND" + __import__("json").dumps({row["condition"]: row["overlay"].mode 
     assert found(as_user(code=code)) == {condition.name: "RGBA" for condition in occbench.load(toys()).conditions}
 
 
+def test_the_cards_own_code_reads_tar_shards(hub, as_user, toys):
+    made = toys(layout="materialised", format="webdataset")
+    assert as_user("publish", made, "lab/tars").returncode == 0
+    card = hub.repo("lab/tars").files()["README.md"].content.decode()
+    code = re.findall(r"```python\n(from datasets.*?)```", card, re.DOTALL)[0]
+    show = """
+row = next(iter(rows))
+print("FOUND" + json.dumps([row["png"].size, row["cls"], row["json"]["condition"], len(clean), len(patterns)]))
+"""
+    assert found(as_user(code=f"import json\n{code}{show}")) == [[48, 48], 0, "mug1_10_c", 6, 4]
+
+
 def test_a_cut_download_goes_on_where_it_was(hub, as_user, toys):
     assert as_user("publish", toys(**STORED), "lab/cut").returncode == 0
     hub.log.clear()

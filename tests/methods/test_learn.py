@@ -1,0 +1,166 @@
+"""LEARN: shapes, the four terms against numbers written down, and gradients that reach the auto-encoder alone.
+
+Covers METHODS 8 item 9 and the typical mistakes of LEARN: a head or statistics that train, features rebuilt onto
+themselves, centres with gradient or of occluded latents, an inter-class term without a least value, sizes that do not
+come back.
+"""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from occbench.bench.batch import ImageBatch
+from occbench.bench.pipeline import ActivationCache, Pipeline
+from occbench.bench.train import train
+from occbench.bench.training_run import Training, extend
+from occbench.core.errors import ConfigError
+from occbench.methods.learn import Learn, class_centres, inter_class_loss, intra_class_loss
+from occbench.methods.learn_autoencoder import AutoEncoder
+from occbench.models.load import load_backbone
+
+
+def test_it_has_the_papers_number_of_parameters():
+    """arXiv 2402.06936: "0.7M parameters for VGG16", whose last map has 512 channels; 2048 is ResNet-50's."""
+    assert sum(weight.numel() for weight in AutoEncoder(512).parameters()) == 701_216
+    assert sum(weight.numel() for weight in AutoEncoder(2048).parameters()) == 2_472_224
+
+
+@pytest.mark.parametrize("sides", [(7, 7), (14, 14), (7, 9), (4, 6), (3, 8), (2, 2), (1, 1), (13, 28)])
+def test_a_rebuilt_map_has_the_maps_own_shape(sides):
+    model = AutoEncoder(5)
+    maps = torch.rand(2, 5, *sides)
+    rebuilt = model(maps)
+    assert rebuilt.shape == maps.shape
+    assert (rebuilt >= 0).all()
+
+
+def test_the_latent_of_a_7_by_7_map_has_32_numbers():
+    assert AutoEncoder(8).encode(torch.rand(3, 8, 7, 7)).shape == (3, 32, 1, 1)
+
+
+def test_centres_are_means_of_clean_latents_without_gradient():
+    clean = torch.tensor([[1.0, 0.0], [0.0, 4.0], [3.0, 2.0]], requires_grad=True)
+    centres, members = class_centres(clean, torch.tensor([7, 2, 7]))
+    assert torch.equal(centres, torch.tensor([[0.0, 4.0], [2.0, 1.0]]))
+    assert members.tolist() == [1, 0, 1]
+    assert not centres.requires_grad
+
+
+def test_the_latent_terms_are_those_written_down():
+    latents = torch.tensor([[3.0, 4.0], [-1.0, 0.0]], requires_grad=True)
+    centres, members = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 1])
+    # squared distances 4 + 16 and 1 + 4, each over 2 numbers, mean over 2 images
+    assert intra_class_loss(latents, centres, members).item() == pytest.approx((20 / 2 + 5 / 2) / 2)
+    # the first image meets the centre (0, 2) at cosine 4/5; the second meets (1, 0) at -1, which counts 0
+    assert inter_class_loss(latents, centres, members).item() == pytest.approx((0.8 + 0.0) / 2)
+    step = torch.autograd.grad(intra_class_loss(latents, centres, members), latents)[0]
+    assert torch.allclose(step, torch.tensor([[1.0, 2.0], [-0.5, -1.0]]))
+
+
+def test_the_inter_class_term_is_bounded_and_never_negative():
+    draws = torch.Generator().manual_seed(0)
+    for scale in (1e-3, 1.0, 1e4):
+        latents, labels = scale * torch.randn(12, 6, generator=draws), torch.arange(12) % 3
+        value = inter_class_loss(latents, *class_centres(latents, labels)).item()
+        assert 0 <= value <= 1
+    alone = torch.randn(4, 6, generator=draws)
+    assert inter_class_loss(alone, *class_centres(alone, torch.zeros(4, dtype=torch.int64))).item() == 0
+
+
+@pytest.fixture
+def trained_on(tiny_materials):
+    """Return a function that makes a run of LEARN over four toy images."""
+
+    def make(method):
+        materials = tiny_materials(train={"augment": "none"})
+        model = load_backbone("tiny", 12)
+        model.select_trainable("all")
+        model.freeze()
+        pipeline = Pipeline(model, torch.device("cpu"), "fp32", keep_map=True)
+        extend(pipeline, method, 0)
+        run = Training(pipeline, materials, materials.benchmark.arms["C-Full"], ActivationCache(), 0)
+        images = materials.train
+        run.batch = ImageBatch(
+            lambda: images.images[:4].float(), lambda: torch.zeros(4, 1, 1, 1), None, range(4), torch.Tensor.float
+        )
+        model.train()
+        return run, pipeline.inputs(images.images[:4]), images.labels[:4], model
+
+    return make
+
+
+def test_each_term_alone_is_what_the_equation_says(trained_on):
+    run, inputs, labels, model = trained_on(Learn())
+    state = run.draws.get_state()
+    occluded = run.occluded_inputs()
+    encoder = run.module
+    clean_maps, maps = run.features(inputs), run.features(occluded)
+    assert not torch.equal(clean_maps, maps)
+    rebuilt = encoder(maps)
+    centres, members = class_centres(encoder.encode(clean_maps).flatten(1), labels)
+    codes = encoder.encode(maps).flatten(1)
+    expected = {
+        "rec": ((rebuilt - clean_maps) ** 2).mean(),
+        "intra": intra_class_loss(codes, centres, members),
+        "inter": inter_class_loss(codes, centres, members),
+        "cls": cross_entropy(model.head(model.pool(rebuilt)), labels),
+    }
+    for name, value in expected.items():
+        only = dict.fromkeys(expected, 0.0) | {name: 1.0}
+        run.draws.set_state(state)
+        found = Learn(**only, clean=0.0, clean_share=0.0).loss(run, inputs, labels)
+        assert found.item() == pytest.approx(value.item(), rel=1e-5), name
+
+
+def test_gradients_reach_the_auto_encoder_alone(trained_on):
+    run, inputs, labels, model = trained_on(Learn())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    Learn().loss(run, inputs, labels).backward()
+    assert all(weight.grad is not None and weight.grad.any() for weight in model.extension.parameters())
+    assert all(weight.grad is None for half in (model.trunk, model.head) for weight in half.parameters())
+    assert not any(layer.training for layer in model.trunk.modules() if isinstance(layer, nn.BatchNorm2d))
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_training_leaves_network_and_head_bit_for_bit(tiny_materials, tmp_path):
+    materials = tiny_materials(train={"epochs": 2, "batch_size": 8, "augment": "none", "lr_head": 0.01})
+    start = load_backbone("tiny", 12)
+    model = load_backbone("tiny", 12)
+    model.freeze()
+    pipeline = Pipeline(model, torch.device("cpu"), "fp32", keep_map=True)
+    method = Learn()
+    extend(pipeline, method, 0)
+    fresh = {name: value.clone() for name, value in model.extension.state_dict().items()}
+    arm, rule = materials.benchmark.arms["C-Full"], materials.benchmark.train
+    train(pipeline, method, arm, materials, rule=rule, seed=0, folder=tmp_path, cache=ActivationCache())
+    for half in ("trunk", "head"):
+        for name, value in getattr(model, half).state_dict().items():
+            assert torch.equal(value, getattr(start, half).state_dict()[name]), f"{half}.{name}"
+    assert any(not torch.equal(value, fresh[name]) for name, value in model.extension.state_dict().items())
+
+
+def test_kept_feature_maps_end_in_the_same_weights(tiny_materials, tmp_path):
+    """Images that are not augmented come again: what the frozen network makes of them is computed once."""
+    materials = tiny_materials(train={"epochs": 3, "batch_size": 8, "augment": "none", "lr_head": 0.01})
+    arm, rule = materials.benchmark.arms["C-Full"], materials.benchmark.train
+    weights = []
+    for name, budget in (("kept", 10**9), ("again", 0)):
+        model = load_backbone("tiny", 12)
+        model.freeze()
+        pipeline = Pipeline(model, torch.device("cpu"), "fp32", keep_map=True)
+        extend(pipeline, Learn(), 0)
+        train(
+            pipeline, Learn(), arm, materials,
+            rule=rule, seed=0, folder=tmp_path / name, cache=ActivationCache(budget),
+        )  # fmt: skip
+        weights.append(model.extension.state_dict())
+    for name, value in weights[0].items():
+        assert torch.allclose(value, weights[1][name], rtol=1e-4, atol=1e-6), name
+
+
+@pytest.mark.parametrize("options", [{"intra": -1.0}, {"clean_share": 1.5}, {"cls": float("nan")}])
+def test_options_outside_of_their_range_are_refused(options):
+    with pytest.raises(ConfigError, match="learn needs"):
+        Learn(**options)
