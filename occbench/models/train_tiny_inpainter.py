@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn.functional import interpolate, max_pool2d, mse_loss
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from occbench.core.interfaces import Source
 from occbench.core.pipelines import pick_device, quiet_diffusers
@@ -121,7 +120,8 @@ def train(examples: Sequence[Example], names: Sequence[str], rule: Rule, seed: i
 def _train_denoiser(pipeline: Any, data: _Latents, embeddings: Tensor, rule: Rule, draws: Generator) -> None:  # noqa: ANN401
     """Train the U-Net and leave its running average in the pipeline."""
     unet, schedule, device = pipeline.unet.train(), pipeline.scheduler, embeddings.device
-    averaged = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(rule.average))
+    weights = list(unet.parameters())
+    averages = [weight.detach().clone() for weight in weights]
     adam = torch.optim.AdamW(unet.parameters(), lr=rule.learning_rate, weight_decay=1e-4)
     rate = LambdaLR(adam, lambda number: _share_of_rate(number, rule.steps))
     start = time.monotonic()
@@ -140,11 +140,13 @@ def _train_denoiser(pipeline: Any, data: _Latents, embeddings: Tensor, rule: Rul
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         adam.step()
         rate.step()
-        averaged.update_parameters(unet)
+        for average, weight in zip(averages, weights, strict=True):
+            average.lerp_(weight.detach(), 1 - rule.average)
         if number % 50 == 0 or number == rule.steps:
             passed_s = time.monotonic() - start
             _log.info("step %d of %d: loss %.4f, %.0f s", number, rule.steps, float(loss.detach()), passed_s)
-    unet.load_state_dict(averaged.module.state_dict())
+    for average, weight in zip(averages, weights, strict=True):
+        weight.detach().copy_(average)
     unet.eval()
 
 
@@ -170,7 +172,7 @@ def _prepared(pipeline: Any, examples: Sequence[Example], draws: Generator) -> _
     scale = pipeline.vae.config.scaling_factor
 
     def encoded(values: Tensor) -> Tensor:
-        return torch.cat([pipeline.vae.encode(part).latent_dist.mode() * scale for part in values.split(64)])
+        return torch.cat([pipeline.vae.encode(part).latent_dist.mode() * scale for part in torch.split(values, 64)])
 
     labels = torch.tensor([example.labels[0] for example in examples])
     return _Latents(encoded(images), encoded(torch.where(masks < 0.5, images, 0.0)), masks, labels)
