@@ -43,7 +43,7 @@ def tiny_images(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_pipeline(tmp_path_factory):
-    """A folder with an inpainting pipeline of the real diffusers classes, tiny and random; read it, do not change it."""
+    """A folder with an inpainting pipeline of the real diffusers classes, tiny and random; only to be read."""
     from occbench.core.pipelines import quiet_diffusers
     from occbench.models.tiny_diffusion import TinyDiffusion
 

@@ -105,7 +105,7 @@ def class_centres(clean_latents: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
         clean_latents: float[B, Z], of the clean images.
         labels: int64[B].
     """
-    classes, members = labels.unique(return_inverse=True)
+    classes, members = torch.unique(labels, return_inverse=True)  # type: ignore[no-untyped-call]
     sums = torch.zeros(len(classes), clean_latents.shape[1], device=labels.device)
     sums.index_add_(0, members, clean_latents.detach())
     return sums / members.bincount(minlength=len(classes))[:, None], members

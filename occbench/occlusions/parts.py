@@ -160,7 +160,8 @@ class PartReplace(Occlusion):
             if donor.image.shape == example.image.shape:
                 return donor.image
             resized = Image.fromarray(donor.image).resize((width, height), Image.Resampling.BILINEAR)
-            return np.asarray(resized, dtype=np.uint8)
+            pixels: NDArray[np.uint8] = np.asarray(resized, dtype=np.uint8)
+            return pixels
         raise OcclusionError(
             f"image {example.key}: of {_DONOR_TRIES} images drawn from {len(self._donors)} none is another one that "
             "can be decoded. Use a source with more images."

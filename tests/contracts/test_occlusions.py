@@ -28,7 +28,13 @@ INSTANCES = {
     "levels": ("levels", {"bank": BANK}),
     "levels, with the background": (
         "levels",
-        {"background": [["b1", 0.1, 0.5]], "types": ["object", "texture"], "clip": False, "outline": "box", "tries": 5000},
+        {
+            "background": [["b1", 0.1, 0.5]],
+            "types": ["object", "texture"],
+            "clip": False,
+            "outline": "box",
+            "tries": 5000,
+        },
     ),
     "part_blackout": ("part_blackout", {}),
     "part_blackout, all parts": ("part_blackout", {"shares": [0.3, 1], "fill": [9, 9, 9], "dilate_px": 3}),
