@@ -5,7 +5,8 @@ was interrupted makes the same bytes as one that was not.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,17 +18,32 @@ from occbench.core.errors import BrokenImageError
 from occbench.core.interfaces import Occlusion, Source
 from occbench.core.prepare import read_prepared
 from occbench.core.types import Condition, Example, Overlay
-from occbench.data.overlays import made_by_text, overlay_columns, to_overlay
+from occbench.data.overlays import StoredOverlays, made_by_text, overlay_columns, to_overlay
 from occbench.data.schema import OVERLAYS
 from occbench.data.shards import parquet_writer
 
 if TYPE_CHECKING:
     from occbench.generate.shard import Shard
 
-__all__ = ["ShardOverlays"]
+__all__ = ["ReadyOverlays", "ShardOverlays"]
 
 #: A batch's rows, the images that the family refused among them.
 _BATCH: Final = OVERLAYS.append(pa.field("error", pa.string()))
+
+
+@dataclass(frozen=True)
+class ReadyOverlays:
+    """Overlays that were made elsewhere and are taken as they are, so that no model is needed.
+
+    Attributes:
+        made_by: what made them; see ``Recipe.provenance``.
+        files: the shards of ``overlays/``.
+        refused: (image key, reason) of each image that has none.
+    """
+
+    made_by: tuple[dict[str, Any], ...]
+    files: tuple[Path, ...]
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 class ShardOverlays:
@@ -61,6 +77,20 @@ class ShardOverlays:
                         rows = list(self._rows(indices, family, condition, made_by))
                         with parquet_writer(file, _BATCH, coded=True) as writer:
                             writer.write_group({name: [row[name] for row in rows] for name in _BATCH.names})
+
+    def take(self, ready: ReadyOverlays) -> None:
+        """Lay down overlays that are there already, so that ``make`` finds nothing left to do.
+
+        Raises:
+            DatasetError: they are damaged.
+        """
+        stored, refused = StoredOverlays(ready.files), dict(ready.refused)
+        for condition, family in self._family_of.items():
+            for start in range(0, len(self._shard.indices), family.batch_size):
+                indices = self._shard.indices[start : start + family.batch_size]
+                rows = [_taken(self._source.key(index), condition, stored, refused) for index in indices]
+                with parquet_writer(self._file(condition, start), _BATCH, coded=True) as writer:
+                    writer.write_group({name: [row[name] for row in rows] for name in _BATCH.names})
 
     def __call__(self, key: str, condition: str) -> Overlay:
         """Return a finished overlay, as ``Renderer`` asks for it.
@@ -115,6 +145,12 @@ class ShardOverlays:
 
     def _file(self, condition: str, start: int) -> Path:
         return self._shard.overlay_folder / f"{condition}-{start:06d}.parquet"
+
+
+def _taken(key: str, condition: str, stored: StoredOverlays, refused: Mapping[str, str]) -> dict[str, Any]:
+    if key in refused:
+        return dict.fromkeys(_BATCH.names) | {"key": key, "condition": condition, "error": refused[key]}
+    return stored.row(key, condition) | {"error": None}
 
 
 def _text(error: BrokenImageError) -> str:

@@ -13,6 +13,7 @@ from occbench.core.errors import ConfigError, SourceError
 from occbench.core.interfaces import Source
 from occbench.data.recipe import Recipe
 from occbench.data.shards import image_bytes
+from occbench.generate.overlays import ReadyOverlays
 from occbench.generate.shard import Shard, make_shard
 
 __all__ = ["Estimate", "Plan", "default_workers", "estimate", "plan"]
@@ -42,6 +43,7 @@ class Plan:
         images_per_shard: clean images in a shard.
         dataset_fingerprint: decides whether a directory holds this dataset or another one.
         made_by: what makes the overlays that are stored; see ``Recipe.provenance``.
+        ready: overlays that are taken instead of being made.
     """
 
     recipe: Recipe
@@ -52,6 +54,7 @@ class Plan:
     images_per_shard: int
     dataset_fingerprint: str
     made_by: tuple[dict[str, Any], ...] = ()
+    ready: ReadyOverlays | None = None
 
     @property
     def pixels_fingerprint(self) -> str:
@@ -76,6 +79,7 @@ class Plan:
                 source_fingerprint=self.source_fingerprint,
                 strict=strict,
                 made_by=self.made_by,
+                ready=self.ready,
             )
             for number, start in enumerate(starts)
         ]
@@ -117,7 +121,9 @@ def default_workers(recipe: Recipe) -> int:
     return _devices()[1]
 
 
-def plan(recipe: Recipe, source: Source, source_path: str, limit: int | None = None) -> Plan:
+def plan(
+    recipe: Recipe, source: Source, source_path: str, limit: int | None = None, ready: ReadyOverlays | None = None
+) -> Plan:
     """Lay out a run.
 
     Args:
@@ -125,6 +131,7 @@ def plan(recipe: Recipe, source: Source, source_path: str, limit: int | None = N
         source: the opened source.
         source_path: where it was opened.
         limit: at most so many clean images, evenly spread over the source (so that every class keeps its share).
+        ready: overlays that are taken instead of being made.
 
     Raises:
         ConfigError: a limit below 1, or something that overlays are made with is missing (a model).
@@ -135,7 +142,7 @@ def plan(recipe: Recipe, source: Source, source_path: str, limit: int | None = N
     if not len(source):
         raise SourceError(f"the source {recipe.source.name} at {source_path or 'its default'} has no images")
     conditions = len(recipe.conditions())
-    made_by = recipe.provenance()
+    made_by = recipe.provenance() if ready is None else ready.made_by
     indices = _spread(len(source), limit)
     return Plan(
         recipe=recipe,
@@ -148,6 +155,7 @@ def plan(recipe: Recipe, source: Source, source_path: str, limit: int | None = N
             [recipe.pixels_fingerprint(made_by), recipe.storage.model_dump(), source.fingerprint, limit]
         ),
         made_by=made_by,
+        ready=ready,
     )
 
 

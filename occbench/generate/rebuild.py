@@ -4,6 +4,7 @@ First every clean image is decoded, resized and hashed; one that differs is name
 dataset is generated as its recipe says, and every file is compared with the hash that was published.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from occbench.core.errors import BrokenImageError, DatasetError
+from occbench.core.files import hash_file
 from occbench.core.interfaces import Executor, Source
 from occbench.core.prepare import read_prepared
 from occbench.data.kit import CleanImage, read_kit
 from occbench.data.manifest import Manifest, made_with
+from occbench.data.overlays import OVERLAYS_FOLDER
 from occbench.data.recipe import Recipe
 from occbench.engine.local import LocalExecutor
+from occbench.generate.overlays import ReadyOverlays
 from occbench.generate.plan import plan
 from occbench.generate.run import Progress, generate
 
@@ -26,6 +30,7 @@ __all__ = ["Rebuilt", "rebuild"]
 _CHUNK: Final = 64
 #: Problems shown in an error; the rest is counted.
 _SHOWN: Final = 3
+_QUARANTINE: Final = "quarantine.jsonl"
 #: Files that say when and with what a dataset was made, and differ without the dataset differing.
 _ABOUT: Final = frozenset({"README.md", "croissant.json", "preview.png"})
 
@@ -97,11 +102,33 @@ def rebuild(
             f"{len(problems)} of {len(images)} photographs are not those of the dataset: "
             f"{'; '.join(problems[:_SHOWN])}{more}. Nothing was written."
         )
-    limit = _limit(published, source, source_path)
+    ready = _ready_overlays(folder, published)
     manifest = generate(
-        published.recipe, out, source_path=source_path, limit=limit, executor=executor, on_progress=on_progress
+        published.recipe,
+        out,
+        source_path=source_path,
+        limit=_limit(published, source, source_path, ready),
+        executor=executor,
+        ready=ready,
+        on_progress=on_progress,
     )
     return _compare(published, manifest)
+
+
+def _ready_overlays(folder: Path, published: Manifest) -> ReadyOverlays | None:
+    """Return the published overlays where they cannot be made again; every file must be the one that was published."""
+    if not published.made_by:
+        return None
+    for entry in (*published.files_in(OVERLAYS_FOLDER), *(e for e in published.files if e.path == _QUARANTINE)):
+        if not (file := folder / entry.path).is_file() or hash_file(file) != entry.sha256:
+            raise DatasetError(f"{file} is missing or not the published one. Get it again.")
+    lines = (folder / _QUARANTINE).read_bytes().splitlines()
+    try:
+        refused = tuple((str(item["key"]), str(item["reason"])) for item in map(json.loads, lines))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DatasetError(f"{folder / _QUARANTINE} has a line that names no image: {error}. Get it again.") from error
+    files = tuple(folder / entry.path for entry in published.files_in(OVERLAYS_FOLDER))
+    return ReadyOverlays(tuple(dict(item) for item in published.made_by), files, refused)
 
 
 def _refuse_other_rendering(published: Manifest) -> None:
@@ -149,11 +176,12 @@ def _compare_images(check: _Check, source: Source) -> Iterator[str]:
             yield f"{image.key} has the labels {list(example.labels)} instead of {list(image.labels)}"
 
 
-def _limit(published: Manifest, source: Source, source_path: str) -> int | None:
+def _limit(published: Manifest, source: Source, source_path: str, ready: ReadyOverlays | None) -> int | None:
     """Return the limit that the dataset was made with; its manifest has only the number of images that it left."""
     asked = published.source.images
     for limit in (None, asked):
-        if plan(published.recipe, source, source_path, limit).dataset_fingerprint == published.dataset_fingerprint:
+        planned = plan(published.recipe, source, source_path, limit, ready)
+        if planned.dataset_fingerprint == published.dataset_fingerprint:
             return limit
     return None if len(source) == asked else asked
 

@@ -13,6 +13,7 @@ from occbench.data.readme import write_readme
 from occbench.data.recipe import Recipe
 from occbench.data.webdataset import require_webdataset
 from occbench.engine.local import LocalExecutor
+from occbench.generate.overlays import ReadyOverlays
 from occbench.generate.plan import Plan, plan
 from occbench.generate.shard import Shard, ShardReport, make_shard
 from occbench.generate.workdir import Workdir
@@ -45,6 +46,7 @@ def generate(  # noqa: PLR0913 - the verb people call: every option has a defaul
     limit: int | None = None,
     strict: bool = False,
     executor: Executor | None = None,
+    ready: ReadyOverlays | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Manifest:
     """Make a dataset, or finish one that was interrupted; a finished one is returned as it is.
@@ -56,6 +58,7 @@ def generate(  # noqa: PLR0913 - the verb people call: every option has a defaul
         limit: at most so many clean images, evenly spread over the source.
         strict: stop at the first image that cannot be used instead of setting it aside in ``quarantine.jsonl``.
         executor: where shards are made; by default in this process.
+        ready: overlays that are taken instead of being made.
         on_progress: called after every shard.
 
     Returns:
@@ -69,7 +72,7 @@ def generate(  # noqa: PLR0913 - the verb people call: every option has a defaul
     if recipe.storage.layout == "materialised" and recipe.storage.format == "webdataset":
         require_webdataset()
     source = recipe.open_source(source_path)
-    planned = plan(recipe, source, source_path, limit)
+    planned = plan(recipe, source, source_path, limit, ready)
     workdir = Workdir(out, planned)
     if workdir.complete:
         return read_manifest(out)

@@ -29,7 +29,7 @@ from occbench.data.render import Renderer
 from occbench.data.schema import OVERLAYS, clean_schema
 from occbench.data.shards import CLEAN_ROWS_PER_GROUP, parquet_writer
 from occbench.generate.occluded_files import parquet_rows, tar_rows
-from occbench.generate.overlays import ShardOverlays
+from occbench.generate.overlays import ReadyOverlays, ShardOverlays
 
 __all__ = ["Quarantined", "Shard", "ShardReport", "make_shard"]
 
@@ -47,6 +47,7 @@ class Shard:
         source_fingerprint: of the source that ``indices`` count in.
         strict: stop at the first image that cannot be used.
         made_by: what makes the overlays that are stored; see ``Recipe.provenance``.
+        ready: overlays that are taken instead of being made.
     """
 
     number: int
@@ -57,6 +58,7 @@ class Shard:
     source_fingerprint: str
     strict: bool = False
     made_by: tuple[dict[str, Any], ...] = ()
+    ready: ReadyOverlays | None = None
 
     def __str__(self) -> str:
         return f"shard {self.number} (images {self.indices[0]} to {self.indices[-1]})"
@@ -121,6 +123,8 @@ def make_shard(shard: Shard) -> ShardReport:
     source = _source(shard.recipe, shard.source_path, shard.source_fingerprint)
     overlays = ShardOverlays(shard, source, shard.recipe.build_occlusions(source)) if shard.made_by else None
     if overlays is not None:
+        if shard.ready is not None:
+            overlays.take(shard.ready)
         overlays.make()
     writer = _ShardWriter(shard, source, overlays)
     with writer.open_files():

@@ -11,6 +11,7 @@ from PIL import Image
 
 from occbench.core.errors import DatasetError
 from occbench.core.hub import RepoName
+from occbench.data.kit import keys_file
 from occbench.data.manifest import read_manifest
 from occbench.data.recipe import parse_recipe
 from occbench.generate.rebuild import rebuild
@@ -154,3 +155,70 @@ def test_a_published_dataset_is_no_recipe(as_user, toys, tmp_path):
     done = as_user("generate", "--from", "hub:lab/pixels", "--out", tmp_path / "again")
     assert done.returncode == 2
     assert re.search("was not published with --as recipe", done.stderr)
+
+
+FAMILY = '''
+"""A family whose overlays are stored; the machine that rebuilds has not what made them."""
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from occbench import Condition, Occlusion, Overlay
+from occbench.core.errors import BrokenImageError, ConfigError
+
+
+@dataclass(frozen=True)
+class Painted(Occlusion):
+    """Paints a square in a colour that nobody can know."""
+
+    model: str
+
+    per_image = True
+    recomputable = False
+    batch_size = 3
+    conditions = (Condition("painted-1", "painted", "painted"), Condition("painted-2", "painted", "painted"))
+
+    def overlay(self, example, condition, seed):
+        if not Path(self.model).is_file():
+            raise ConfigError("the model is not here")
+        if example.key == "cup-2":
+            raise BrokenImageError("nothing to paint on")
+        colour = np.random.default_rng().integers(0, 256, 3)
+        return Overlay(np.array([[[*colour, 255]] * 9] * 9, dtype=np.uint8), 5, 7, 81 / 48**2)
+
+    def hidden(self, example, condition, seed):
+        return None
+
+    def provenance(self):
+        if not Path(self.model).is_file():
+            raise ConfigError("the model is not here")
+        return {"model": "m"}
+'''
+
+
+@pytest.mark.parametrize("storage", [{}, STORED], ids=["virtual", "stored"])
+def test_overlays_that_nobody_can_make_again_are_taken_as_they_are(
+    storage, tiny_content, photographs, bytes_of, tmp_path
+):
+    (tmp_path / "painted.py").write_text(FAMILY)
+    (tmp_path / "model").write_text("weights")
+    content = tiny_content(**storage)
+    content["occlusions"] = [
+        {"name": "patch_drop", "losses": [0.5]},
+        {"name": f"{tmp_path / 'painted.py'}:Painted", "model": str(tmp_path / "model")},
+    ]
+    made = tmp_path / "made"
+    generate(parse_recipe(content, "painted"), made, source_path=str(photographs))
+    assert read_manifest(made).quarantined == 1
+    (tmp_path / "model").unlink()
+    folder = shutil.copytree(made, tmp_path / "kit", ignore=shutil.ignore_patterns("clean", "occluded"))
+    (folder / "keys.parquet").write_bytes(keys_file(made, read_manifest(made)))
+    (folder / "manifest.json").rename(folder / "rebuild.json")
+    again = rebuild(folder, tmp_path / "again", source_path=str(photographs))
+    assert again.identical
+    assert bytes_of(tmp_path / "again") == bytes_of(made)
+    damaged = next((folder / "overlays").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(DatasetError, match="is missing or not the published one"):
+        rebuild(folder, tmp_path / "other", source_path=str(photographs))
