@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from occbench.bench.protocol import Arm, Benchmark
+from occbench.bench.twins import stored_fingerprint
 from occbench.core.canonical import fingerprint
 from occbench.core.files import hash_file
 from occbench.data.config import PluginSpec
@@ -67,13 +68,20 @@ class Cell:
             "test_occlusions": benchmark.test_recipe().pixels_fingerprint(),
             "images": self.images,
             **self._twins(),
-            **_own_files(self.arm.method.name, self.backbone),
+            **_own_files(self.arm.method.name, self.backbone, *self._named()),
         }
+
+    def _named(self) -> list[str]:
+        """Return what the arm's options name: players of the user's own may be among it."""
+        values = [*self.arm.method.options.values(), *([self.arm.twins.name] if self.arm.twins else [])]
+        return [value for value in values if isinstance(value, str)]
 
     def _twins(self) -> dict[str, str]:
         """Name the pixels of the twins trained on; nothing where there are none."""
         family = self.arm.twin_family
-        return {} if family is None else {"twins": self.benchmark.recipe_of((family,)).pixels_fingerprint()}
+        if family is None:
+            return {}
+        return {"twins": stored_fingerprint(family) or self.benchmark.recipe_of((family,)).pixels_fingerprint()}
 
     @property
     def warm_up(self) -> "Cell | None":

@@ -33,7 +33,7 @@ _NEEDED: Final = (
     "images_per_s",
 )  # fmt: skip
 #: Facts that may differ between the rows of one table; all others may not.
-_OF_A_ROW: Final = frozenset({"arm", "backbone", "weights"})
+_OF_A_ROW: Final = frozenset({"arm", "backbone", "twins", "weights"})
 #: Runs that differ in nothing else are repetitions of one row.
 _OF_A_RUN: Final = frozenset({"seed"})
 

@@ -9,10 +9,10 @@ from occbench.bench.images import ImageSet, load_images
 from occbench.bench.pixel_store import PixelStore
 from occbench.bench.protocol import Arm, Benchmark
 from occbench.bench.splits import Split, draw_split
-from occbench.bench.twins import occluded_twins
+from occbench.bench.twins import occluded_twins, twin_family
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Occlusion, Source
+from occbench.core.interfaces import Source
 from occbench.core.seeding import stream
 from occbench.core.types import CLEAN, Condition, Example
 from occbench.data.config import PluginSpec, build_plugin
@@ -136,7 +136,7 @@ class Materials:
         """Return the twins of all training images, made once for all cells."""
         name = family.model_dump_json()
         if name not in self._twin_sets:
-            player = build_plugin(family.name, "occlusions", Occlusion, family.options)
+            player = twin_family(family, self.benchmark.prepare)
             self._twin_sets[name] = occluded_twins(self.train, player, self.benchmark.split_seed)
         return self._twin_sets[name]
 

@@ -114,7 +114,8 @@ class Arm(FrozenModel):
         add_occluded: the occluded twins of the pairs are added to the training images, with their labels (arms F).
         pair_groups: condition groups that the pairs are made of; empty takes all (``Full``), ``[10c]`` is ``10C``.
         twins: family that every training image's occluded twin is made with, trained on beside it with the same label
-            [Mallick et al., section 3]; None takes the method's own (``Method.twins``), which may be none.
+            [Mallick et al., section 3], or ``{name: dataset, path: DIRECTORY}`` for those that ``occbench generate``
+            made of the source; None takes the method's own (``Method.twins``), which may be none.
     """
 
     method: PluginSpec

@@ -61,6 +61,10 @@ class StoredOverlays:
         self._files = files
         self._reader = RowGroupReader(files)
 
+    def __contains__(self, key: str) -> bool:
+        """Whether overlays of an image are stored."""
+        return key in self._places
+
     def __call__(self, key: str, condition: str) -> Overlay:
         """Return the overlay of an image under a condition.
 

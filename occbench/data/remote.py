@@ -6,8 +6,9 @@ from typing import Final
 
 from occbench.core.errors import DatasetError
 from occbench.core.hub import RepoName, hub_errors, names_repo, parse_repo, quiet_client
+from occbench.data.config import PluginSpec
 from occbench.data.kit import KIT_MANIFEST, read_kit
-from occbench.data.manifest import MANIFEST, Manifest, read_manifest
+from occbench.data.manifest import MANIFEST, read_manifest
 
 __all__ = ["fetch_dataset", "fetch_kit", "is_remote"]
 
@@ -43,7 +44,7 @@ def fetch_dataset(place: str, stored_rows: bool = True) -> Path:
     if not (directory / MANIFEST).is_file():
         raise DatasetError(f"{repo} holds no finished occbench dataset: it has no {MANIFEST}.")
     manifest = read_manifest(directory)
-    _refuse_code(manifest, repo)
+    _refuse_code(repo, manifest.recipe.occlusions)
     storage = manifest.recipe.storage
     stored = stored_rows and storage.layout == "materialised" and storage.format == "parquet"
     folders = ("occluded",) if stored else ("clean", "overlays")
@@ -71,8 +72,8 @@ def fetch_kit(place: str) -> Path:
             f"{repo} has no {KIT_MANIFEST}: it was not published with --as recipe. Where it holds the images, "
             f"occbench.load('{repo.id}') reads them."
         )
-    manifest, _ = read_kit(folder)
-    _refuse_code(manifest, repo)
+    recipe = read_kit(folder)[0].recipe
+    _refuse_code(repo, (recipe.source, *recipe.occlusions))
     return folder
 
 
@@ -91,10 +92,9 @@ def _fetch(repo: RepoName, patterns: Sequence[str]) -> Path:
         )
 
 
-def _refuse_code(manifest: Manifest, repo: RepoName) -> None:
+def _refuse_code(repo: RepoName, plugins: Sequence[PluginSpec]) -> None:
     """Refuse a recipe that names a Python file: a stranger's dataset must not choose code that runs here."""
-    recipe = manifest.recipe
-    for spec in (recipe.source, *recipe.occlusions):
+    for spec in plugins:
         if ".py:" in spec.model_dump_json():
             raise DatasetError(
                 f"{repo} names the plug-in {spec.name}, a Python file, which is not run for a dataset from the Hub. "

@@ -8,13 +8,16 @@ The backbone phi and the head h are frozen. With F_c = phi(clean), F_o = phi(occ
 decoder D and z = E(F):
 
     L_rec    mean of (D(E(F_o)) - F_c)^2, and w_clean times that of (D(E(F_c)) - F_c)^2
-    L_intra  mean of |z_o,i - m_(y_i)|^2 / dim z            m_y: mean clean latent of class y in the batch, no gradient
+    L_intra  mean of |z_o,i - m_(y_i)|^2                    z of length 1; m_y: their mean over the clean images of
+                                                            class y in the batch, no gradient
     L_inter  mean over i and classes y != y_i of max(0, cos(z_o,i, m_y))
     L_cls    CE(h(D(E(F_o))), y)                            its gradient passes through h to D and E
 
-The paper names the terms; weights, distances and centres are inferred. The inter-class term is bounded, because a
-negative squared distance has no least value. Every batch holds the clean twin of each of its occluded images, so every
-class in it has a centre. At test time every image, clean or occluded, passes through the auto-encoder.
+The paper names the terms; weights, distances and centres are inferred. Latents are compared at length 1: with their own
+length the intra-class term diverges, because latents of occluded images are the shorter ones and growing weights bring
+them nearer to centres that stand still only for the gradient. The inter-class term is bounded, because a negative
+squared distance has no least value. Every batch holds the clean twin of each of its occluded images, so every class in
+it has a centre. At test time every image, clean or occluded, passes through the auto-encoder.
 """
 
 from dataclasses import dataclass
@@ -22,7 +25,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, cross_entropy, mse_loss
+from torch.nn.functional import cosine_similarity, cross_entropy, mse_loss, normalize
 
 from occbench.core.interfaces import Method, TrainingRun
 from occbench.methods.learn_autoencoder import AutoEncoder
@@ -83,8 +86,8 @@ class Learn(Method):
         total = self.rec * mse_loss(rebuilt, clean_maps)
         if self.rec and self.clean:
             total = total + self.rec * self.clean * mse_loss(model.decode(clean_latents, height, width), clean_maps)
-        codes = latents.flatten(1).float()
-        centres, members = class_centres(clean_latents.flatten(1).float(), labels)
+        codes = normalize(latents.flatten(1).float())
+        centres, members = class_centres(normalize(clean_latents.flatten(1).float()), labels)
         if self.intra:
             total = total + self.intra * intra_class_loss(codes, centres, members)
         if self.inter:
@@ -112,8 +115,8 @@ def class_centres(clean_latents: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
 
 
 def intra_class_loss(latents: Tensor, centres: Tensor, members: Tensor) -> Tensor:
-    """Return the mean squared distance of latents float[B, Z] to their class's centre, over Z."""
-    return mse_loss(latents, centres[members])
+    """Return the mean squared distance of latents float[B, Z] to their class's centre."""
+    return (latents - centres[members]).square().sum(1).mean()
 
 
 def inter_class_loss(latents: Tensor, centres: Tensor, members: Tensor) -> Tensor:

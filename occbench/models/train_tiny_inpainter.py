@@ -49,6 +49,8 @@ SIZES: Final = TinyDiffusion(
 _PROMPT: Final = "A class of {}"
 #: The toy images are drawn larger and reduced, as photographs are.
 _DRAWN_PX: Final = 64
+#: Exponent of the timesteps' distribution; 1 is uniform.
+_NOISINESS: Final = 0.6
 #: Rectangles among the masks; the others are parts of the object.
 _RECTANGLES: Final = 0.25
 
@@ -66,7 +68,7 @@ class Rule:
         average: share of the past that the averaged U-Net keeps at each step; the average is what is saved.
     """
 
-    steps: int = 1200
+    steps: int = 1000
     batch_size: int = 32
     learning_rate: float = 2e-3
     masks_per_image: int = 4
@@ -127,7 +129,9 @@ def _train_denoiser(pipeline: Any, data: _Latents, embeddings: Tensor, rule: Rul
     start = time.monotonic()
     for number in range(1, rule.steps + 1):
         batch = data.rows(torch.randint(len(data.labels), (rule.batch_size,), generator=draws).to(device))
-        timesteps = torch.randint(schedule.config.num_train_timesteps, (rule.batch_size,), generator=draws).to(device)
+        # more of the noisy ones, at which colours and outlines are decided
+        noisiness = torch.rand(rule.batch_size, generator=draws) ** _NOISINESS
+        timesteps = (noisiness * schedule.config.num_train_timesteps).long().to(device)
         noise = torch.randn(batch.whole.shape, generator=draws).to(device)
         prompted = (torch.rand(rule.batch_size, generator=draws) >= rule.unprompted).to(device)
         noisy = schedule.add_noise(batch.whole, noise, timesteps)

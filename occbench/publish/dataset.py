@@ -63,7 +63,7 @@ def dataset_bundle(directory: Path, how: Publication) -> Bundle:
     """
     manifest = read_manifest(directory)
     licence = permitted_licence(manifest, how.mode, how.licence)
-    _refuse_local_paths(manifest, how.mode)
+    local = _local_paths(manifest, how.mode)
     data = [_checked(directory, entry) for entry in manifest.files if entry.path not in _WRITTEN]
     facts = CardFacts(
         repo_id=how.repo.id,
@@ -82,7 +82,7 @@ def dataset_bundle(directory: Path, how: Publication) -> Bundle:
     if how.mode == "recipe":
         return _recipe_bundle(directory, manifest, written, data)
     sealed = _with_files(manifest, written)
-    notes = check_limits(data)
+    notes = (*local, *check_limits(data))
     return Bundle("dataset", (*written, *data), (text_of(MANIFEST, _as_json(sealed)),), _OURS, notes)
 
 
@@ -128,18 +128,20 @@ def _conditions(directory: Path) -> Iterator[tuple[str, str, str, float | None]]
         yield row["condition"], row["group"], shown, row["achieved"]
 
 
-def _refuse_local_paths(manifest: Manifest, mode: Mode) -> None:
-    """Refuse what only this machine could read: overlays are rendered from the recipe's own files."""
-    if mode != "recipe" and manifest.materialised:
-        return
+def _local_paths(manifest: Manifest, mode: Mode) -> tuple[str, ...]:
+    """Refuse what only this machine could render; of stored pixels say that occbench itself needs those files."""
     for number, spec in enumerate(manifest.recipe.occlusions):
         for name, value in _texts({"name": spec.name, **spec.options}):
-            if ".py:" in value or Path(value).exists():
+            if not (".py:" in value or Path(value).exists()):
+                continue
+            reads = f"the recipe reads occlusions.{number}.{name}, {value}, which is on this machine only"
+            if mode == "recipe" or not manifest.materialised:
                 raise ConfigError(
-                    f"the recipe reads occlusions.{number}.{name}, {value}, which is on this machine only: nobody else "
-                    "could render the dataset. Use what occbench brings (occbench-30), or materialise it "
-                    "(--materialise) and publish the pixels."
+                    f"{reads}: nobody else could render the dataset. Use what occbench brings (occbench-30), or "
+                    "materialise it (--materialise) and publish the pixels."
                 )
+            return (f"{reads}: others read the images with load_dataset, occbench.load needs that file as well.",)
+    return ()
 
 
 def _texts(options: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -55,19 +55,26 @@ def test_a_chain_breaks_at_its_weakest_link():
     assert judge(Claim("avg(A) > avg(C) > avg(B)"), draws, points).verdict == "holds"
 
 
+#: Replace Parts is below the plain network at 60 % loss with both of the paper's networks.
+AGAINST_ITS_OWN_TABLE = {("dfeat-patchdrop", "every augmentation helps at 60 % loss")}
+
+
 @pytest.mark.parametrize(
     "row", [pytest.param(r, id=f"{r['benchmark']}-{r['claim']}") for r in claims() if r["statement"]]
 )
 def test_the_papers_claims_hold_on_the_papers_numbers(row):
+    """With one of its networks at least; what the paper says against its own table is named here."""
+    tables: dict[str, dict[tuple[str, str], np.ndarray]] = {}
     with (REFERENCE / f"{row['benchmark']}.csv").open(encoding="utf-8") as lines:
-        values = {
-            (line["arm"], group): np.asarray(float(value))
-            for line in csv.DictReader(lines)
-            for group, value in line.items()
-            if group not in ("arm", "backbone", "input_px", "source") and value
-        }
+        for line in csv.DictReader(lines):
+            table = tables.setdefault(line["backbone"], {})
+            for group, value in line.items():
+                if group not in ("arm", "backbone", "input_px", "source") and value:
+                    table[line["arm"], group] = np.asarray(float(value))
     claim = Claim(row["statement"], row["source"])
-    found = float(claim.margin(values))
-    assert found > 0 or (found > -1e-9 and not claim.strict)
+    spoken_of = set(claim.terms)
+    margins = [float(claim.margin(values)) for values in tables.values() if spoken_of <= values.keys()]
+    keeps = [found > 0 or (found > -1e-9 and not claim.strict) for found in margins]
+    assert any(keeps) == ((row["benchmark"], row["claim"]) not in AGAINST_ITS_OWN_TABLE)
     if claim.strict and row["printed"]:
-        assert found == pytest.approx(float(row["printed"]), abs=0.005)
+        assert any(found == pytest.approx(float(row["printed"]), abs=0.005) for found in margins)

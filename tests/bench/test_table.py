@@ -275,6 +275,13 @@ def test_beside_each_backbone_stands_the_papers_row_of_it(tmp_path):
     assert not any(name.startswith("none") for name in left)
 
 
+def test_arms_that_differ_in_their_twins_share_a_table(tmp_path):
+    make_run(tmp_path, "C")
+    for number, arm in enumerate(("F", "C-Full")):
+        make_run(tmp_path, arm, facts_more={"twins": f"twins-{number}"})
+    assert {row.label for row in only(tmp_path).rows} == {"C", "F", "C-Full"}
+
+
 def test_another_backbone_than_the_papers_is_said(tmp_path):
     make_run(tmp_path, "C", benchmark="caltech101-inclusive")
     assert "C is tiny; the paper's row beside it is ResNet18." in only(tmp_path).warnings

@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from occbench.bench.cell import cells
 from occbench.bench.images import ImageSet
-from occbench.bench.twins import occluded_twins
-from occbench.core.errors import ConfigError
+from occbench.bench.twins import occluded_twins, twin_family
+from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.interfaces import Occlusion
+from occbench.core.prepare import Prepare
+from occbench.data.config import PluginSpec
+from occbench.data.datasets import load
+from occbench.data.recipe import parse_recipe
 from occbench.data.render import Renderer
+from occbench.generate.run import generate
 from occbench.occlusions.part_selection import part_region
 from occbench.occlusions.parts import PartBlackout, PartReplace
 from occbench.occlusions.patch_drop import PatchDrop
@@ -181,6 +187,81 @@ def test_an_arm_trains_on_the_methods_twins_or_on_those_it_names_itself(tiny_mat
         assert not black[hole].any()
         assert (red[hole] == np.array([255, 0, 0])).all()
         assert (dropped == 0).all(2).mean() > 0.3
+
+
+def recipe_of(*families, size_px=32):
+    content = {
+        "name": "twins",
+        "source": {"name": "toyparts", "images_per_class": 6, "size_px": 32, "split": "train"},
+        "prepare": {"rule": "direct", "size_px": size_px},
+        "occlusions": list(families),
+        "seed": 8,
+        "storage": {"rows_per_shard": 16},
+    }
+    return parse_recipe(content, "twins.yaml")
+
+
+@pytest.mark.parametrize("family", ["part_blackout", "part_replace"])
+def test_twins_may_lie_ready_in_a_dataset(tiny_materials, tmp_path, family):
+    """Made again from the recipe, or read where they are stored: those of the training images, and no others."""
+    recipe, directory = recipe_of({"name": family}), tmp_path / "made"
+    generate(recipe, directory)
+    arms = {"D": {"method": {"name": "fine_tune"}, "twins": {"name": "dataset", "path": str(directory)}}}
+    materials = tiny_materials(arms=arms)
+    count, found = len(materials.train), materials.training_images(materials.benchmark.arms["D"])
+    assert len(found) == 2 * count
+    assert torch.equal(found.labels[count:], materials.train.labels)
+    of_dataset = {row["key"]: row["image"].permute(1, 2, 0).numpy() for row in load(directory)}
+    assert len(of_dataset) > count
+    for clean, twin in zip(materials.train.examples, found.examples[count:], strict=True):
+        assert (twin.image == of_dataset[clean.key]).all()
+        assert (twin.image != clean.image).any()
+        assert list(twin.parts) == list(clean.parts)
+
+
+def test_a_cell_knows_which_dataset_its_twins_are_from(tiny_materials, tmp_path):
+    named = []
+    for seed, family in ((8, "part_blackout"), (8, "part_replace"), (9, "part_replace")):
+        directory = tmp_path / f"{family}-{seed}"
+        generate(recipe_of({"name": family}).model_copy(update={"seed": seed}), directory)
+        # at the same place, one after another, as a dataset that was made again
+        link = tmp_path / "twins"
+        link.unlink(missing_ok=True)
+        link.symlink_to(directory)
+        arms = {"D": {"method": {"name": "fine_tune"}, "twins": {"name": "dataset", "path": str(link)}}}
+        materials = tiny_materials(arms=arms)
+        cell = next(cell for cell in cells(materials.benchmark, {}, materials.fingerprint) if cell.arm_name == "D")
+        named.append(replace(cell).facts["twins"])
+    assert len(set(named)) == 3
+
+
+def test_a_dataset_that_does_not_fit_is_one_clear_line(tiny_materials, images, tmp_path):
+    generate(recipe_of({"name": "part_replace"}, size_px=48), tmp_path / "larger")
+    rule = Prepare(rule="direct", size_px=32)
+    with pytest.raises(ConfigError, match=r"larger were made of .* size_px 48, the benchmark has .* size_px 32"):
+        twin_family(PluginSpec(name="dataset", path=str(tmp_path / "larger")), rule)
+    with pytest.raises(ConfigError, match=r"are \{name: dataset, path: DIRECTORY\}, found"):
+        twin_family(PluginSpec(name="dataset"), rule)
+    with pytest.raises(DatasetError, match="manifest"):
+        twin_family(PluginSpec(name="dataset", path=str(tmp_path)), rule)
+    generate(recipe_of({"name": "part_replace"}), tmp_path / "fits")
+    family = twin_family(PluginSpec(name="dataset", path=str(tmp_path / "fits")), rule)
+    strangers = ImageSet.of([replace(example, key=f"x-{example.key}") for example in images.examples], images.labels)
+    with pytest.raises(
+        ConfigError, match=r"none of the .*: x-\S+ is not in \S+fits, set aside there or of another source"
+    ):
+        occluded_twins(strangers, family, SEED)
+
+
+def test_files_of_the_users_own_that_an_arm_names_are_part_of_its_cells_name(tiny_materials, tmp_path):
+    file, seen = tmp_path / "mine.py", set()
+    for fill in (1, 2):
+        file.write_text(f"from occbench.occlusions.patch_drop import PatchDrop as Mine\nFILL = {fill}\n")
+        arms = {"D": {"method": {"name": "fine_tune"}, "twins": {"name": f"{file}:Mine"}}}
+        benchmark = tiny_materials(arms=arms).benchmark
+        cell = next(cell for cell in cells(benchmark, {}, "images") if cell.arm_name == "D")
+        seen.add(replace(cell).fingerprint)
+    assert len(seen) == 2
 
 
 def test_twins_are_made_once_for_all_cells(tiny_materials):

@@ -7,18 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from occbench.bench.augment import Geometry
 from occbench.bench.batch import ImageBatch, silhouettes
-from occbench.bench.pipeline import ActivationCache
+from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.train import train
 from occbench.bench.training_run import Prediction, extend, generator
 from occbench.bench.validate import validate_method
 from occbench.core.canonical import canonical_json
+from occbench.core.compose import composite_batch
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Method
 from occbench.core.plugins import BUILT_IN, find_plugin
 from occbench.data.config import build_plugin
+from occbench.methods.dfv import DeepFeatureAugmentation
 
 #: In place of a diffusion model, which is downloaded.
 EXTRACTOR = {"extractor": f"{Path(__file__).parent / 'colour_extractor.py'}:ColourPlaces"}
@@ -35,7 +38,11 @@ INSTANCES = {
     "gridmask, rising": ("gridmask", {"ramp_epochs": 1, "rotation_degrees": 0.0}),
     "hide_and_seek": ("hide_and_seek", {}),
     "hide_and_seek, one size": ("hide_and_seek", {"cells_px": [56], "probability": 0.3}),
+    "learn": ("learn", {}),
+    "learn, without two terms": ("learn", {"inter": 0.0, "clean": 0.0}),
     "mixup": ("mixup", {}),
+    "msl": ("msl", {}),
+    "msl, divergence": ("msl", {"laco": "kl"}),
     "part_blackout": ("part_blackout", {}),
     "part_blackout, silhouettes": ("part_blackout", {"alpha": 0.5, "beta": 0.5}),
     "part_replace": ("part_replace", {}),
@@ -80,6 +87,11 @@ class Run(Prediction):
     def overlays(self):
         return self._overlays
 
+    def occluded_inputs(self):
+        """The first condition on every image."""
+        images = self.batch.pixels().to(torch.uint8)
+        return self.inputs(composite_batch(images, self._overlays[:1]).float())
+
 
 @pytest.fixture(scope="module")
 def overlays(tiny_materials):
@@ -104,7 +116,10 @@ def built(make_pipeline, method):
     """Return a function that makes a network with what the method learns beside it."""
 
     def make(trainable="all"):
-        pipeline = make_pipeline(trainable)
+        model = make_pipeline(trainable).model
+        if not method.trains_backbone:
+            model.freeze()
+        pipeline = Pipeline(model, torch.device("cpu"), "fp32", keep_map="map" in method.needs)
         extend(pipeline, method, 0)
         pipeline.model.eval()
         return pipeline
@@ -147,7 +162,7 @@ def test_a_method_is_a_frozen_picklable_value_with_json_options(method):
 
 def test_it_says_what_it_is_and_needs(method):
     assert type(method).__doc__.strip()
-    assert method.needs <= {"masks", "overlays", "pairs"}
+    assert method.needs <= {"map", "masks", "overlays", "pairs"}
     assert method.twins in {"", *BUILT_IN["occlusions"]}
 
 
@@ -159,7 +174,7 @@ def test_the_loss_is_a_finite_scalar_whose_gradient_reaches_what_trains(start, m
     assert loss.is_floating_point()
     assert torch.isfinite(loss)
     loss.backward()
-    for half in (run.network.trunk, run.network.head):
+    for half in (run.network.trunk, run.network.head, run.network.extension or nn.Module()):
         training = [weight for weight in half.parameters() if weight.requires_grad]
         assert not training or any(weight.grad is not None and weight.grad.any() for weight in training)
     assert all(weight.grad is None for weight in run.network.parameters() if not weight.requires_grad)
@@ -168,13 +183,14 @@ def test_the_loss_is_a_finite_scalar_whose_gradient_reaches_what_trains(start, m
 def test_one_step_changes_trunk_and_head(start, method):
     run, inputs, labels = start()
     before = {name: weight.detach().clone() for name, weight in run.network.named_parameters()}
-    optimizer = torch.optim.SGD(run.network.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD([one for one in run.network.parameters() if one.requires_grad], lr=0.1)
     method.loss(run, inputs, labels).backward()
     optimizer.step()
     changed = {
         name.partition(".")[0] for name, weight in run.network.named_parameters() if (weight != before[name]).any()
     }
-    assert changed == {"trunk", "head"} | ({"extension"} if run.network.extension is not None else set())
+    halves = {"trunk", "head"} if method.trains_backbone else set()
+    assert changed == halves | ({"extension"} if run.network.extension is not None else set())
 
 
 def test_equal_draws_give_equal_losses_and_the_global_generator_is_left_alone(start, method):
@@ -222,6 +238,8 @@ def test_predictions_need_neither_pairs_nor_memory_and_are_each_images_own(built
 @torch.no_grad()
 def test_an_untrained_method_answers_as_the_plain_network_does(built, images, method):
     """METHODS 8, item 11, and what makes arms comparable: all start from the same classifier."""
+    if not method.trains_backbone:
+        pytest.skip("its module stands between trunk and head, and every image passes through it")
     pipeline = built()
     inputs = pipeline.inputs(images.images[:ROWS])
     assert torch.equal(Prediction(pipeline).ask(method, inputs, batch_of(images)), pipeline.model(inputs))
@@ -229,19 +247,18 @@ def test_an_untrained_method_answers_as_the_plain_network_does(built, images, me
 
 def test_missing_pairs_are_one_clear_line(make_pipeline, method):
     run = Run(make_pipeline())
-    if "pairs" not in method.needs:
+    if not isinstance(method, DeepFeatureAugmentation):  # the others ask for the batch's own occluded images
         method.on_epoch_start(run)
         return
     with pytest.raises(ConfigError, match="needs pairs"):
         method.on_epoch_start(run)
 
 
-def test_the_loop_trains_it_to_the_same_weights_twice(make_pipeline, tiny_materials, method, tmp_path):
+def test_the_loop_trains_it_to_the_same_weights_twice(built, tiny_materials, method, tmp_path):
     materials = tiny_materials(train={"epochs": 1, "batch_size": 12})
     weights = []
     for number in range(2):
-        pipeline = make_pipeline()
-        extend(pipeline, method, 1)
+        pipeline = built()
         train(
             pipeline, method, materials.benchmark.arms["C"], materials,
             rule=materials.benchmark.train, seed=1, folder=tmp_path / str(number), cache=ActivationCache(),

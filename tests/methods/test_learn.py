@@ -8,7 +8,7 @@ come back.
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 
 from occbench.bench.batch import ImageBatch
 from occbench.bench.pipeline import ActivationCache, Pipeline
@@ -50,12 +50,12 @@ def test_centres_are_means_of_clean_latents_without_gradient():
 def test_the_latent_terms_are_those_written_down():
     latents = torch.tensor([[3.0, 4.0], [-1.0, 0.0]], requires_grad=True)
     centres, members = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 1])
-    # squared distances 4 + 16 and 1 + 4, each over 2 numbers, mean over 2 images
-    assert intra_class_loss(latents, centres, members).item() == pytest.approx((20 / 2 + 5 / 2) / 2)
+    # squared distances 4 + 16 and 1 + 4, mean over 2 images
+    assert intra_class_loss(latents, centres, members).item() == pytest.approx((20 + 5) / 2)
     # the first image meets the centre (0, 2) at cosine 4/5; the second meets (1, 0) at -1, which counts 0
     assert inter_class_loss(latents, centres, members).item() == pytest.approx((0.8 + 0.0) / 2)
     step = torch.autograd.grad(intra_class_loss(latents, centres, members), latents)[0]
-    assert torch.allclose(step, torch.tensor([[1.0, 2.0], [-0.5, -1.0]]))
+    assert torch.allclose(step, torch.tensor([[2.0, 4.0], [-1.0, -2.0]]))
 
 
 def test_the_inter_class_term_is_bounded_and_never_negative():
@@ -98,8 +98,8 @@ def test_each_term_alone_is_what_the_equation_says(trained_on):
     clean_maps, maps = run.features(inputs), run.features(occluded)
     assert not torch.equal(clean_maps, maps)
     rebuilt = encoder(maps)
-    centres, members = class_centres(encoder.encode(clean_maps).flatten(1), labels)
-    codes = encoder.encode(maps).flatten(1)
+    centres, members = class_centres(normalize(encoder.encode(clean_maps).flatten(1)), labels)
+    codes = normalize(encoder.encode(maps).flatten(1))
     expected = {
         "rec": ((rebuilt - clean_maps) ** 2).mean(),
         "intra": intra_class_loss(codes, centres, members),
@@ -164,3 +164,16 @@ def test_kept_feature_maps_end_in_the_same_weights(tiny_materials, tmp_path):
 def test_options_outside_of_their_range_are_refused(options):
     with pytest.raises(ConfigError, match="learn needs"):
         Learn(**options)
+
+
+def test_longer_weights_do_not_lower_the_latent_terms(trained_on):
+    """Otherwise training runs away: occluded features are weaker, and growing weights bring them nearer to a centre."""
+    run, inputs, labels, _ = trained_on(Learn())
+    state = run.draws.get_state()
+    only = Learn(rec=0.0, cls=0.0, clean_share=0.0)
+    before = only.loss(run, inputs, labels).item()
+    with torch.no_grad():
+        run.module.latent.weight.mul_(7)
+        run.module.latent.bias.mul_(7)
+    run.draws.set_state(state)
+    assert only.loss(run, inputs, labels).item() == pytest.approx(before, rel=1e-4)
