@@ -55,7 +55,7 @@ class Feeder:
         """Take model side, images and rule; with ``cached_views``, compute what the frozen stages make of the views.
 
         Raises:
-            ConfigError: ``cached_views`` with a method that changes pixels.
+            ConfigError: ``cached_views`` with frozen stages and a method that changes pixels.
         """
         self._pipeline = pipeline
         self._images = images
@@ -66,12 +66,13 @@ class Feeder:
         self._cache = cache
         self._views: list[Tensor] = []
         self.steps = max(1, len(images) // rule.batch_size)
-        if rule.cached_views and change is not None:
-            raise ConfigError(
-                f"train.cached_views is {rule.cached_views}, and the method changes the pixels of every batch anew: "
-                "nothing can be kept. Set train.cached_views=0."
-            )
+        self._blocks: dict[tuple[int, int], Geometry] = {}
         if rule.cached_views and pipeline.prefix_hash:
+            if change is not None:
+                raise ConfigError(
+                    f"train.cached_views is {rule.cached_views}, and the method changes the pixels of every batch "
+                    "anew: nothing of the frozen stages can be kept. Set train.cached_views=0."
+                )
             self._views = [self._view(number, cache) for number in range(rule.cached_views)]
 
     def batches(self, epoch: int) -> Iterator[Fed]:
@@ -86,17 +87,20 @@ class Feeder:
 
     def _fed(self, rows: Tensor, draws: Generator) -> Fed:
         labels = self._images.labels[rows].to(self._pipeline.device)
-        if self._views:
-            return self._kept(rows, labels, draws)
-        geometry = draw_geometry(len(rows), self.rule.augment, draws)
-        clean = self._images.images[rows].to(self._pipeline.device)
-        names = self._names(rows) if self.rule.augment == "none" else None
+        geometry, names, views = self._drawn(rows, draws)
         places = rows.tolist()
-        masks = self._silhouettes(rows, geometry)
+        masks = self._silhouettes(places, geometry)
 
         def move(images: Tensor) -> Tensor:
             return geometry.apply(images.float())
 
+        if self._views:
+            kept = torch.stack([self._views[view][row] for view, row in zip(views, places, strict=True)])
+            if kept.ndim == 4:  # feature maps; where the whole trunk is frozen, they are vectors
+                kept = kept.contiguous(memory_format=torch.channels_last)
+            batch = ImageBatch(lambda: move(self._pixels(rows)), masks, names, places, move)
+            return Fed(kept.to(self._pipeline.device), labels, batch)
+        clean = self._pixels(rows)
         if self._change is None:
             pixels = clean if geometry.matrix is None else move(clean)
             batch = ImageBatch(pixels.float, masks, names, places, move)
@@ -114,37 +118,22 @@ class Feeder:
         keys = [("image", self._pipeline.prefix_hash, name) for name in names]
         return self._cache.recall_rows(keys, lambda: self._pipeline.inputs(pixels))
 
-    def _kept(self, rows: Tensor, labels: Tensor, draws: Generator) -> Fed:
-        """Return a batch of kept views; which one of each image is drawn."""
-        views = torch.randint(len(self._views), (len(rows),), generator=draws).tolist()
-        places = list(zip(views, rows.tolist(), strict=True))
-        kept = torch.stack([self._views[view][row] for view, row in places]).to(self._pipeline.device)
-        names = [f"{name}~view{view}" for name, view in zip(self._names(rows), views, strict=True)]
-        batch = ImageBatch(
-            lambda: torch.cat([self._view_geometry(*place).apply(self._pixels(place[1])) for place in places]),
-            lambda: torch.cat([self._silhouettes([row], self._view_geometry(view, row))() for view, row in places]),
-            names,
-            rows.tolist(),
-            lambda images: torch.cat(
-                [
-                    self._view_geometry(*place).apply(one[None].float())
-                    for place, one in zip(places, images, strict=True)
-                ]
-            ),
-        )
-        if kept.ndim == 4:  # feature maps; where the whole trunk is frozen, they are vectors
-            kept = kept.contiguous(memory_format=torch.channels_last)
-        return Fed(kept, labels, batch)
+    def _drawn(self, rows: Tensor, draws: Generator) -> tuple[Geometry, list[str] | None, list[int]]:
+        """Return how the images are moved, their names where they come again, and which view each of them is."""
+        kind = self.rule.augment
+        if self.rule.cached_views and (self._views or kind != "none"):
+            views = torch.randint(self.rule.cached_views, (len(rows),), generator=draws).tolist()
+            places = list(zip(views, rows.tolist(), strict=True))
+            return self._views_geometry(places), [self._view_name(*place) for place in places], views
+        if kind == "none":
+            return Geometry(), [self._images.keys[row] for row in rows.tolist()], []
+        return draw_geometry(len(rows), kind, draws), None, []
 
-    def _names(self, rows: Tensor) -> list[str]:
-        keys = self._images.keys
-        return [keys[row] for row in rows.tolist()]
+    def _pixels(self, rows: Tensor) -> Tensor:
+        return self._images.images[rows].to(self._pipeline.device)
 
-    def _pixels(self, row: int) -> Tensor:
-        return self._images.images[row : row + 1].to(self._pipeline.device).float()
-
-    def _silhouettes(self, rows: Tensor | list[int], geometry: Geometry) -> Callable[[], Tensor]:
-        return lambda: silhouettes(self._images, [int(row) for row in rows], geometry, self._pipeline.device)
+    def _silhouettes(self, rows: list[int], geometry: Geometry) -> Callable[[], Tensor]:
+        return lambda: silhouettes(self._images, rows, geometry, self._pipeline.device)
 
     def _view(self, number: int, cache: ActivationCache) -> Tensor:
         """Return the prefix activations of one augmented view of every image; the same for all seeds and arms.
@@ -163,15 +152,29 @@ class Feeder:
         made = self._pipeline.inputs(augment(images, self.rule.augment, self._view_draws(number, rows.start)))
         return made.to("cpu", torch.bfloat16)  # half the memory; training noise hides the rounding
 
-    def _view_geometry(self, number: int, row: int) -> Geometry:
-        """Return the geometry that one image has in a view: that of its row among those drawn with it."""
+    def _views_geometry(self, places: list[tuple[int, int]]) -> Geometry:
+        """Return the geometry that images have in views, (view, row) each: that of their rows among those drawn."""
+        found = [(self._block(view, row), row % self.rule.batch_size) for view, row in places]
+        matrices = [block.matrix[within] for block, within in found if block.matrix is not None]
+        return Geometry(torch.stack(matrices), found[0][0].padding) if matrices else Geometry()
+
+    def _block(self, view: int, row: int) -> Geometry:
+        """Return the geometry of all images whose view is drawn together with that of a row."""
+        start, count = self._extent(row)
+        if (view, start) not in self._blocks:
+            self._blocks[view, start] = draw_geometry(count, self.rule.augment, self._view_draws(view, start))
+        return self._blocks[view, start]
+
+    def _extent(self, row: int) -> tuple[int, int]:
+        """Return (first row, rows) of the images whose view is drawn together with that of a row."""
         size = self.rule.batch_size
         start = row - row % size
-        count = min(size, len(self._images) - start)
-        drawn = draw_geometry(count, self.rule.augment, self._view_draws(number, start))
-        if drawn.matrix is None:
-            return drawn
-        return Geometry(drawn.matrix[row - start : row - start + 1], drawn.padding)
+        return start, min(size, len(self._images) - start)
+
+    def _view_name(self, view: int, row: int) -> str:
+        """Name a view by all that decides its pixels: names are compared between arms with other images behind these."""
+        start, count = self._extent(row)
+        return f"{self._images.keys[row]}~{self.rule.augment}-{view}-{start}-{count}"
 
     def _view_draws(self, number: int, start: int) -> Generator:
         return generator(0, "view", number, start)

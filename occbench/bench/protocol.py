@@ -86,8 +86,9 @@ class TrainRule(FrozenModel):
         batch_norm: what BatchNorm layers that train normalise with: the ``batch``, or the ``running`` statistics, held.
         augment: ``flip_affine`` (Caltech-101 [Cen et al., section 4]), ``random_resized_crop`` (ILSVRC) or ``none``.
         precision: ``fp32``, or ``bf16`` mixed precision.
-        cached_views: with a frozen prefix: augmented views of each image whose prefix activations are kept and drawn
-            from, instead of a fresh one every time; 0 augments afresh. Trades variety of augmentation for speed.
+        cached_views: augmented views of each image that are drawn from, instead of a fresh one every time; what frozen
+            stages and frozen networks beside the model (diffusion features) make of them is kept. 0 augments afresh.
+            Trades variety of augmentation for speed.
     """
 
     epochs: Count = 40

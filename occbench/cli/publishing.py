@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -113,7 +114,7 @@ def _dataset(directory: Path, repo: "RepoName", mode: "Mode", licence: str) -> "
     from occbench.publish.hub import page_of
 
     with Console(stderr=True).status("Hashing every file"):
-        how = Publication(repo, page_of("dataset", repo), mode, licence, _picture(directory, mode))
+        how = Publication(repo, page_of("dataset", repo), mode, licence, partial(_picture, directory, mode))
         return dataset_bundle(directory, how)
 
 

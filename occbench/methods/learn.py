@@ -108,7 +108,7 @@ def class_centres(clean_latents: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
         clean_latents: float[B, Z], of the clean images.
         labels: int64[B].
     """
-    classes, members = torch.unique(labels, return_inverse=True)  # type: ignore[no-untyped-call]
+    classes, members = torch.unique(labels, return_inverse=True)
     sums = torch.zeros(len(classes), clean_latents.shape[1], device=labels.device)
     sums.index_add_(0, members, clean_latents.detach())
     return sums / members.bincount(minlength=len(classes))[:, None], members

@@ -157,10 +157,10 @@ class PartReplace(Occlusion):
                 continue
             if donor.key == example.key:
                 continue
-            if donor.image.shape == example.image.shape:
-                return donor.image
-            resized = Image.fromarray(donor.image).resize((width, height), Image.Resampling.BILINEAR)
-            pixels: NDArray[np.uint8] = np.asarray(resized, dtype=np.uint8)
+            pixels: NDArray[np.uint8] = donor.image
+            if pixels.shape != example.image.shape:
+                resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+                pixels = np.asarray(resized, dtype=np.uint8)
             return pixels
         raise OcclusionError(
             f"image {example.key}: of {_DONOR_TRIES} images drawn from {len(self._donors)} none is another one that "

@@ -1,7 +1,7 @@
 """A dataset directory as a bundle: all its pixels, or what rebuilds it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,14 +44,14 @@ class Publication:
         url: the page that the repository has or will have.
         mode: what of it.
         licence: identifier of the licence; empty to take the source's.
-        picture: a PNG for the card; empty for none.
+        picture: draws a PNG for the card, or returns nothing; asked once the dataset is known to be sound.
     """
 
     repo: RepoName
     url: str
     mode: Mode = "pixels"
     licence: str = ""
-    picture: bytes = b""
+    picture: Callable[[], bytes] = bytes
 
 
 def dataset_bundle(directory: Path, how: Publication) -> Bundle:
@@ -65,19 +65,20 @@ def dataset_bundle(directory: Path, how: Publication) -> Bundle:
     licence = permitted_licence(manifest, how.mode, how.licence)
     local = _local_paths(manifest, how.mode)
     data = [_checked(directory, entry) for entry in manifest.files if entry.path not in _WRITTEN]
+    picture = how.picture()
     facts = CardFacts(
         repo_id=how.repo.id,
         mode=how.mode,
         licence=licence,
         citations=citations_of(manifest.recipe),
         conditions=tuple(_conditions(directory)),
-        picture=_PICTURE if how.picture else "",
+        picture=_PICTURE if picture else "",
     )
     citation = " ".join(facts.citations)
     written = [
         text_of(_CARD, render_card(manifest, facts)),
         text_of(_CROISSANT, croissant_json(manifest, url=how.url, mode=how.mode, licence=licence, citation=citation)),
-        *([text_of(_PICTURE, how.picture)] if how.picture else []),
+        *([text_of(_PICTURE, picture)] if picture else []),
     ]
     if how.mode == "recipe":
         return _recipe_bundle(directory, manifest, written, data)

@@ -137,14 +137,14 @@ def test_masks_move_with_the_images(feeder, silhouette_images, kind, change):
     assert (moved > 0) == (kind != "none")
 
 
-@pytest.mark.parametrize("kind", ["flip_affine", "random_resized_crop"])
-@pytest.mark.parametrize("trainable", ["layer4+fc", "head"])
+@pytest.mark.parametrize("kind", AUGMENTATIONS)
+@pytest.mark.parametrize("trainable", ["all", "layer4+fc", "head"])
 def test_masks_move_with_kept_views(feeder, silhouette_images, kind, trainable):
     for fed in feeder(silhouette_images, trainable=trainable, cached_views=2, augment=kind).batches(0):
         assert torch.allclose(255 * fed.batch.masks().expand(-1, 3, -1, -1), fed.batch.pixels(), atol=1e-3)
 
 
-@pytest.mark.parametrize("trainable", ["layer4+fc", "head"])
+@pytest.mark.parametrize("trainable", ["all", "layer4+fc", "head"])
 def test_the_pixels_of_a_kept_view_are_those_it_was_made_of_and_names_repeat_when_they_do(
     feeder, make_pipeline, tiny_materials, trainable
 ):
@@ -160,6 +160,32 @@ def test_the_pixels_of_a_kept_view_are_those_it_was_made_of_and_names_repeat_whe
                 times += 1
     assert len(images) < len(seen) < times  # some come again, in two views
     assert len({one.numpy().tobytes() for one in seen.values()}) == len(seen)
+
+
+def test_a_view_is_named_by_all_that_decides_it(feeder, tiny_materials):
+    """Arms share what is kept under names: other images behind these, or another augmentation, are other views."""
+    images = tiny_materials().train
+    sets = {"alone": images, "with others": images.joined(images)}  # 36 images end within a block, 72 do not
+    pixels = {}
+    for count in (10, 12):
+        for kind in ("flip_affine", "random_resized_crop"):
+            for some in sets.values():
+                made = feeder(some, cached_views=2, augment=kind, batch_size=count)
+                for fed in (fed for epoch in range(2) for fed in made.batches(epoch)):
+                    for name, one in zip(fed.batch.names, fed.batch.pixels(), strict=True):
+                        assert torch.equal(pixels.setdefault(name, one), one), name
+    assert len(pixels) > 2 * 2 * 2 * len(images)
+
+
+def test_views_without_frozen_stages_and_an_augmentation_of_the_methods_own_go_together(start, feeder, tiny_materials):
+    method = Dimmed()
+    start(method, cached_views=2)
+    assert len(method.calls) == EPOCHS * 3
+    fed = list(feeder(tiny_materials().train, lambda _, pixels, labels: (pixels, labels), cached_views=2).batches(0))
+    plain = list(feeder(tiny_materials().train, cached_views=2).batches(0))
+    assert all(torch.equal(one.inputs, other.inputs) for one, other in zip(fed, plain, strict=True))
+    assert all(one.batch.names is None for one in fed)
+    assert all(other.batch.names is not None for other in plain)
 
 
 def test_images_are_named_where_they_come_again_and_only_there(feeder, tiny_materials):

@@ -50,6 +50,7 @@ def validate(file):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["pixels", "recipe"])
 def test_the_validators_command_accepts_it(toys, tmp_path, mode):
     done = validate(document(toys(**STORED), mode, tmp_path))
@@ -57,6 +58,7 @@ def test_the_validators_command_accepts_it(toys, tmp_path, mode):
     assert "Done." in done.stderr
 
 
+@pytest.mark.slow
 def test_the_validators_command_would_say_if_it_were_wrong(toys, tmp_path):
     file = document(toys(), "pixels", tmp_path)
     file.write_text(file.read_text().replace('"clean-files"', '"no-such-files"', 1))

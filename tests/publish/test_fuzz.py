@@ -26,7 +26,7 @@ STORED = {"layout": "materialised"}
 PUBLICATION = Publication(RepoName("lab/toys"), "https://hub/lab/toys", licence="mit")
 
 #: How many cases each reader gets: (in the quick tests, before a release).
-CASES = {"quick": 30, "slow": 1300}
+CASES = {"quick": 8, "slow": 1300}
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 NASTY = st.sampled_from(

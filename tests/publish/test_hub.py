@@ -83,7 +83,9 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSALS)
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=[pytest.mark.slow] * (what != "expired token")) for what in REFUSALS]
+)
 def test_a_refusal_is_one_line_and_the_next_run_goes_on(what, hub, as_user, toys):
     request, answer, words = REFUSALS[what]
     hub.fail(request, **answer)

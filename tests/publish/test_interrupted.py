@@ -121,6 +121,7 @@ def test_what_does_not_mend_is_one_line(status, words, hub, as_user, toys):
     assert as_user(code=as_code(toys())).returncode == 0
 
 
+@pytest.mark.slow
 def test_an_unreachable_hub_is_one_line(as_user, toys, hub):
     hub.fail("GET /api/whoami", after_bytes=0, times=99)
     done = as_user("publish", toys(), "lab/toys")

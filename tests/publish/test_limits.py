@@ -8,6 +8,7 @@ import pytest
 
 from occbench.core.errors import DatasetError
 from occbench.generate.plan import plan
+from occbench.publish import limits
 from occbench.publish.bundle import HubFile
 from occbench.publish.limits import check_limits
 
@@ -63,8 +64,10 @@ def test_what_is_beyond_the_limits_is_refused_by_name(tmp_path):
         check_limits([HubFile("b.parquet", tmp_path / "b.parquet", 2, "")])
 
 
-def test_a_row_group_too_large_for_the_viewer_is_said(tmp_path):
-    for name, count in (("small", 1), ("large", 201)):
+def test_a_row_group_too_large_for_the_viewer_is_said(tmp_path, monkeypatch):
+    assert limits._GROUP_BYTES == 200 * 2**20
+    monkeypatch.setattr(limits, "_GROUP_BYTES", 2 * 2**20)
+    for name, count in (("small", 1), ("large", 3)):
         table = pa.table({"image": pa.array([bytes(2**20)] * count)})
         pq.write_table(table, tmp_path / f"{name}.parquet", use_dictionary=False, compression="zstd")
     files = [HubFile(f"clean/{name}.parquet", tmp_path / f"{name}.parquet", 1, "") for name in ("small", "large")]

@@ -64,11 +64,13 @@ def test_load_dataset_and_load_see_the_rows_that_were_made(as_user, toys):
     assert not {sha256 for sha256, _, _ in clean.values()} & {sha256 for sha256, _, _ in made.values()}
 
 
+@pytest.mark.slow
 def test_a_virtual_dataset_is_rendered_from_the_hub(as_user, toys):
     assert as_user("publish", toys(), "lab/virtual", "--revision", "v1").returncode == 0
     assert found(as_user(code=LOAD.format(place="hub:lab/virtual@v1"))) == rows_of(toys())
 
 
+@pytest.mark.slow
 def test_patterns_are_a_table_with_pictures(as_user, toys):
     assert as_user("publish", toys(), "lab/patterns").returncode == 0
     code = """
@@ -79,6 +81,7 @@ print("FOUND" + __import__("json").dumps({row["condition"]: row["overlay"].mode 
     assert found(as_user(code=code)) == {condition.name: "RGBA" for condition in occbench.load(toys()).conditions}
 
 
+@pytest.mark.slow
 def test_the_cards_own_code_reads_tar_shards(hub, as_user, toys):
     made = toys(layout="materialised", format="webdataset")
     assert as_user("publish", made, "lab/tars").returncode == 0
@@ -91,6 +94,7 @@ print("FOUND" + json.dumps([row["png"].size, row["cls"], row["json"]["condition"
     assert found(as_user(code=f"import json\n{code}{show}")) == [[48, 48], 0, "mug1_10_c", 6, 4]
 
 
+@pytest.mark.slow
 def test_a_cut_download_goes_on_where_it_was(hub, as_user, toys):
     assert as_user("publish", toys(**STORED), "lab/cut").returncode == 0
     hub.log.clear()
@@ -116,6 +120,7 @@ def drop(hub, path):
     repo.commit("main", files, "drop")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_what_cannot_be_read_is_one_clear_error(what, hub, as_user, toys):
     assert as_user("publish", toys(), "lab/toys").returncode == 0

@@ -150,6 +150,7 @@ def test_from_the_hub_and_back(hub, as_user, made, photographs, bytes_of, tmp_pa
     assert "occbench generate --from hub:lab/kit --source PHOTOGRAPHS --out DIR" in loaded.stderr
 
 
+@pytest.mark.slow
 def test_a_published_dataset_is_no_recipe(as_user, toys, tmp_path):
     assert as_user("publish", toys(), "lab/pixels").returncode == 0
     done = as_user("generate", "--from", "hub:lab/pixels", "--out", tmp_path / "again")
