@@ -17,7 +17,7 @@ __all__ = ["Cell", "cells"]
 #: Name of the arm that trains the weights which all arms start from.
 WARM_UP = "warm-up"
 
-_VERSION = 1  # raised when the loop computes other numbers from the same settings
+_VERSION = 2  # raised when the loop computes other numbers from the same settings
 
 
 @dataclass(frozen=True)

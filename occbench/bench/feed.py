@@ -172,7 +172,7 @@ class Feeder:
         return start, min(size, len(self._images) - start)
 
     def _view_name(self, view: int, row: int) -> str:
-        """Name a view by all that decides its pixels: names are compared between arms with other images behind these."""
+        """Name a view by all that decides its pixels: names are compared between arms with other images, too."""
         start, count = self._extent(row)
         return f"{self._images.keys[row]}~{self.rule.augment}-{view}-{start}-{count}"
 

@@ -153,7 +153,8 @@ def _one_epoch(
     model, rule = pipeline.model, feeder.rule
     model.eval()
     run.memory.clear()
-    with torch.no_grad():  # in fp32 whatever the precision: differences of vectors would lose their last digits
+    # in the precision of training, in which the vectors are that a method compares with what it prepares here
+    with torch.no_grad(), pipeline.autocast():
         method.on_epoch_start(run)
     model.train()
     total = torch.zeros((), device=pipeline.device)

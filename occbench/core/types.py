@@ -90,9 +90,7 @@ class Overlay:
 
     def sample(self, example: Example, condition: Condition, image: NDArray[np.uint8]) -> "Sample":
         """Return the row of ``example`` under ``condition``; ``image`` is it with this overlay on."""
-        return Sample(
-            example.key, image, example.labels, condition.name, condition.group, self.achieved, self.measured
-        )
+        return Sample(example.key, image, example.labels, condition.name, condition.group, self.achieved, self.measured)
 
 
 def empty_overlay() -> Overlay:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from occbench.core.errors import DatasetError
+from occbench.core.errors import DatasetError, HubError
 from occbench.core.hub import RepoName, hub_errors, names_repo, parse_repo, quiet_client
 from occbench.data.config import PluginSpec
 from occbench.data.kit import KIT_MANIFEST, read_kit
@@ -35,7 +35,12 @@ def fetch_dataset(place: str, stored_rows: bool = True) -> Path:
         DatasetError: it holds no dataset, or only what rebuilds one.
     """
     repo = parse_repo(place)
-    directory = _fetch(repo, _SMALL)
+    try:
+        directory = _fetch(repo, _SMALL)
+    except HubError as error:
+        if place.startswith("hub:"):
+            raise
+        raise HubError(f"there is no folder {place}, and on the Hub: {error}") from error
     if not (directory / MANIFEST).is_file() and (directory / KIT_MANIFEST).is_file():
         raise DatasetError(
             f"{repo} publishes the recipe, not the photographs. Rebuild it from your own: "

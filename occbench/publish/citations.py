@@ -43,6 +43,7 @@ FAMILIES: Final[dict[str, tuple[str, ...]]] = {
         _D_FEAT,
     ),
     "patterns": (_CEN,),
+    "photographed": (_CEN,),
 }
 
 #: Source -> the paper that introduces it.
@@ -56,6 +57,8 @@ SOURCES: Final[dict[str, str]] = {
     "of Computer Vision, 2015. arXiv 1409.0575.",
     "oxford102": "M.-E. Nilsback, A. Zisserman. Automated flower classification over a large number of classes. ICVGIP "
     "2008.",
+    "pascal3d": "Y. Xiang, R. Mottaghi, S. Savarese. Beyond PASCAL: a benchmark for 3D object detection in the wild. "
+    "WACV 2014.",
     "part_imagenet": "J. He, S. Yang, S. Yang, A. Kortylewski, X. Yuan, J.-N. Chen, S. Liu, C. Yang, Q. Yu, A. Yuille. "
     "PartImageNet: a large, high-quality dataset of parts. ECCV 2022. arXiv 2112.00933.",
 }

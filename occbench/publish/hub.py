@@ -148,7 +148,8 @@ class _Sender:
     def open(self, access: Access) -> None:
         """Log in, create the repository and its branch, and close it to those who may not see it."""
         _patiently(self._api.whoami)
-        created = _patiently(lambda: self._api.create_repo(**self._place, private=access.private, exist_ok=True))
+        private = True if access.private else None  # otherwise as its namespace has it
+        created = _patiently(lambda: self._api.create_repo(**self._place, private=private, exist_ok=True))
         self.url = str(created)
         info = _patiently(lambda: self._api.repo_info(**self._place))
         if access.private and not info.private:

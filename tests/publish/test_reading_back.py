@@ -106,7 +106,7 @@ def test_a_cut_download_goes_on_where_it_was(hub, as_user, toys):
 
 #: what is wrong with the repository -> (how it comes about, words of the line)
 UNREADABLE = {
-    "not there": (lambda hub: None, "no such repository or namespace"),
+    "not there": (lambda hub: None, "there is no folder lab/other, and on the Hub: .*no such repository or namespace"),
     "empty": (lambda hub: hub.store.create("dataset", "lab/other"), "holds no finished occbench dataset"),
     "a file is missing": (lambda hub: drop(hub, "clean/shard-00001.parquet"), "clean/shard-00001.parquet is not there"),
     "no manifest": (lambda hub: drop(hub, "manifest.json"), "no finished occbench dataset: it has no manifest.json"),
