@@ -42,6 +42,8 @@ class SplitRule(FrozenModel):
             both from one source.
         leave_pairs_out: images of the test source that are paired, by their key, are not tested: the two sources share
             images, and what a paired one is occluded by in training would be tested on.
+        classes_without_test: classes may have no image in the test source (photographs of 100 of 158 classes); they are
+            trained on all the same.
     """
 
     train_per_class: CountOrAll
@@ -54,6 +56,7 @@ class SplitRule(FrozenModel):
     head_classes: Count | None = None
     test_source: PluginSpec | None = None
     leave_pairs_out: bool = False
+    classes_without_test: bool = False
 
     @model_validator(mode="after")
     def _something_is_left_to_test(self) -> "SplitRule":

@@ -78,9 +78,10 @@ def draw_split(
     for row in head:
         drawn = _training_images(rule, classes[row], orders[row])
         rest = orders[row][len(drawn) :] if test_orders is None else test_orders[row]
-        if not rest:
+        if not rest and not rule.classes_without_test:
             raise ConfigError(
-                f"the class {classes[row]} has no image in the test source. Give one that has its classes."
+                f"the class {classes[row]} has no image in the test source. Give one that has its classes, or set "
+                "split.classes_without_test=true."
             )
         kept = drawn[: len(drawn) - _held_out(rule.validation_share, len(drawn))]
         train += kept
@@ -88,6 +89,8 @@ def draw_split(
         test += rest[: rule.test_per_class]
         if row in offered:
             offered[row] = kept
+    if not test:
+        raise ConfigError("the test source has no image of any class. Give one that has some.")
     pairs = [index for row in pair_classes for index in _paired_images(rule, classes[row], offered[row])]
     return Split(
         tuple(train), tuple(validation), tuple(test), tuple(pairs), tuple(head), tuple(classes[row] for row in head)

@@ -191,3 +191,20 @@ def test_a_class_without_test_images_is_refused():
     rule = SplitRule.model_validate({"train_per_class": 5, "pair_classes": 1, "test_source": {"name": "toyparts"}})
     with pytest.raises(ConfigError, match="the class bee has no image in the test source"):
         draw_split(rule, [0] * 9 + [1] * 9, ["ant", "bee"], 0, test_labels=[0, 0])
+
+
+def test_classes_may_be_trained_on_and_not_tested():
+    rule = SplitRule.model_validate(
+        {
+            "train_per_class": 5,
+            "pair_classes": 1,
+            "pair_per_class": 1,
+            "test_source": {"name": "toyparts"},
+            "classes_without_test": True,
+        }
+    )
+    split = draw_split(rule, [0] * 9 + [1] * 9, ["ant", "bee"], 0, test_labels=[0, 0])
+    assert split.classes == ("ant", "bee")
+    assert set(split.test) == {0, 1}
+    with pytest.raises(ConfigError, match="no image of any class"):
+        draw_split(rule, [0] * 9 + [1] * 9, ["ant", "bee"], 0, test_labels=[])
