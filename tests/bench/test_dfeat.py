@@ -125,6 +125,7 @@ def test_patchdrop_trains_all_arms_and_judges_the_papers_claims(
     assert len(split["train"]) == TRAIN * len(SYNSETS)
 
 
+@pytest.mark.slow
 def test_inpainted_twins_may_be_made_once_beforehand(occbench_cli, data, of_imagenet, tiny_pipeline, tmp_path):
     made = tmp_path / "inpaint"
     settings = {
