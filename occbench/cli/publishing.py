@@ -121,7 +121,8 @@ def _dataset(directory: Path, repo: "RepoName", mode: "Mode", licence: str) -> "
 def _runs(directory: Path, repo: "RepoName", licence: str, checkpoints: bool) -> "list[Bundle]":
     from tempfile import TemporaryDirectory
 
-    from occbench.publish.runs import checkpoints_bundle, find_runs, runs_bundle
+    from occbench.publish.run_files import find_runs
+    from occbench.publish.runs import checkpoints_bundle, runs_bundle
 
     find_runs(directory)  # before the heavy imports
     from occbench.bench.table import build_results

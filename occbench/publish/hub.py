@@ -5,26 +5,20 @@ that was killed, or whose answer was lost, is taken up by the next. The seal (a 
 """
 
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from occbench.core.errors import HubError
-from occbench.core.hub import RepoName, hub_errors, is_network_error, quiet_client
+from occbench.core.hub import RepoName, hub_errors, quiet_client
 from occbench.publish.bundle import Bundle, HubFile, total_bytes
+from occbench.publish.patience import patiently
 
 __all__ = ["Access", "Progress", "Published", "page_of", "publish"]
-
-Result = TypeVar("Result")
 
 #: A commit holds at most so much: the Hub limits both the commits of an hour and the files of a commit.
 _COMMIT_FILES: Final = 200
 _COMMIT_BYTES: Final = 5 * 10**9
-#: Waits before a request is tried again that the client itself tries only once, seconds.
-_WAITS_S: Final = (1, 2, 4, 8)
-_LONGEST_WAIT_S: Final = 300
-_MENDING: Final = frozenset({408, 429, 500, 502, 503, 504})
 #: Files that the Hub puts into every repository.
 _OF_THE_HUB: Final = frozenset({".gitattributes"})
 
@@ -147,23 +141,23 @@ class _Sender:
 
     def open(self, access: Access) -> None:
         """Log in, create the repository and its branch, and close it to those who may not see it."""
-        _patiently(self._api.whoami)
+        patiently(self._api.whoami)
         private = True if access.private else None  # otherwise as its namespace has it
-        created = _patiently(lambda: self._api.create_repo(**self._place, private=private, exist_ok=True))
+        created = patiently(lambda: self._api.create_repo(**self._place, private=private, exist_ok=True))
         self.url = str(created)
-        info = _patiently(lambda: self._api.repo_info(**self._place))
+        info = patiently(lambda: self._api.repo_info(**self._place))
         if access.private and not info.private:
             raise HubError(
                 f"{self._repo.id} is public, and --private was asked for. Make it private in its settings, or name "
                 "another repository."
             )
         if access.gated and not info.gated:
-            _patiently(lambda: self._api.update_repo_settings(**self._place, gated="manual"))
-            if not _patiently(lambda: self._api.repo_info(**self._place)).gated:
+            patiently(lambda: self._api.update_repo_settings(**self._place, gated="manual"))
+            if not patiently(lambda: self._api.repo_info(**self._place)).gated:
                 raise HubError(f"{self._repo.id} could not be gated, so nothing was sent. Gate it in its settings.")
         if self._repo.revision:
             branch = self._repo.revision
-            _patiently(lambda: self._api.create_branch(**self._place, branch=branch, exist_ok=True))
+            patiently(lambda: self._api.create_branch(**self._place, branch=branch, exist_ok=True))
 
     def listing(self) -> dict[str, Any]:
         """Return path -> the Hub's entry of every file in the repository."""
@@ -196,7 +190,7 @@ class _Sender:
 
     def send(self, files: Sequence[HubFile], remove: Sequence[str] = ()) -> None:
         """Send files in one commit, which removes others."""
-        _patiently(lambda: self._commit(files, remove), network=True)
+        patiently(lambda: self._commit(files, remove), network=True)
         self.commits += 1
 
     def _commit(self, files: Sequence[HubFile], remove: Sequence[str]) -> None:
@@ -239,23 +233,3 @@ def _batches(files: Sequence[HubFile]) -> Iterator[list[HubFile]]:
         batch.append(file)
     if batch:
         yield batch
-
-
-def _patiently(call: Callable[[], Result], network: bool = False) -> Result:
-    """Call, and again where it may go better later; the client itself repeats only some requests.
-
-    Args:
-        call: what to do.
-        network: also when the connection was lost.
-    """
-    for wait_s in _WAITS_S:
-        try:
-            return call()
-        except Exception as error:
-            answer = getattr(error, "response", None)
-            lost = network and is_network_error(error)
-            if not lost and getattr(answer, "status_code", 0) not in _MENDING:
-                raise
-            asked = "" if answer is None else str(answer.headers.get("Retry-After", ""))
-            time.sleep(min(int(asked), _LONGEST_WAIT_S) if asked.isdigit() else wait_s)
-    return call()

@@ -1,40 +1,30 @@
 """A folder of finished benchmark runs as bundles: records and report as a dataset, checkpoints as a model."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from occbench.core.build import first_problems
 from occbench.core.errors import DatasetError
 from occbench.core.hub import RepoName
 from occbench.data.readme import Markdown, front_matter, render_markdown
 from occbench.publish.bundle import Bundle, HubFile, file_of, text_of
 from occbench.publish.citations import OCCBENCH
+from occbench.publish.run_files import CHECKPOINT, MANIFEST, RECORDS, Run, find_runs
 
-__all__ = ["Run", "checkpoints_bundle", "find_runs", "runs_bundle"]
+__all__ = ["checkpoints_bundle", "runs_bundle"]
 
-Model = TypeVar("Model", bound=BaseModel)
-
-_RUN_NAME: Final = re.compile(r"[0-9a-f]{16}")
 _FOLDER: Final = Path(__file__).parent
-_MANIFEST: Final = "manifest.json"
-_RECORDS: Final = "records.jsonl"
-_CHECKPOINT: Final = "checkpoint.safetensors"
 #: Of a run's directory; predictions of single images and what training left behind stay at home.
-_KEPT: Final = (_MANIFEST, _RECORDS, "split.json")
+_KEPT: Final = (MANIFEST, RECORDS, "split.json")
 _SEAL: Final = "runs.json"
 _OURS: Final = r"runs/[0-9a-f]{16}/[\w.]+|report/[\w.]+|records\.parquet|runs\.json"
 _OUR_MODELS: Final = r"[0-9a-f]{16}/[\w.]+|runs\.json"
-_LARGEST_INT: Final = 2**63 - 1
 _NUMBERS: Final = ("value", "low", "high")
 _SCHEMA: Final = pa.schema(
     [
@@ -45,100 +35,6 @@ _SCHEMA: Final = pa.schema(
         ("part", pa.bool_()),
     ]
 )
-
-
-class _Method(BaseModel):
-    name: str
-
-
-class _Arm(BaseModel):
-    method: _Method
-
-
-class _Facts(BaseModel):
-    """What cards say of a run's facts; there are more."""
-
-    model_config = ConfigDict(extra="allow")
-
-    arm: _Arm
-    backbone: str
-    seed: int
-
-
-class _RunManifest(BaseModel):
-    fingerprint: str
-    benchmark: str
-    arm: str
-    facts: _Facts
-    classes: list[str]
-
-
-class _Record(BaseModel):
-    """One line of ``records.jsonl``; ``bench.records`` says what the fields mean."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    benchmark: str
-    method: str
-    arm: str
-    backbone: str
-    group: str
-    metric: str
-    run: str
-    seed: int | None = Field(ge=0, le=_LARGEST_INT)
-    value: float
-    low: float | None
-    high: float | None
-    n: int = Field(ge=0, le=_LARGEST_INT)
-    part: bool = False
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes:
-        folder: its directory.
-        manifest: what its ``manifest.json`` says, as far as cards need it.
-        facts: everything that its fingerprint is made of.
-        records: the lines of its ``records.jsonl``.
-    """
-
-    folder: Path
-    manifest: _RunManifest
-    facts: Mapping[str, Any]
-    records: Sequence[_Record]
-
-    @property
-    def fingerprint(self) -> str:
-        """The name of its directory."""
-        return self.manifest.fingerprint
-
-    def value(self, group: str) -> str:
-        """Return its top-1 accuracy in a condition group as text with its interval, or a dash."""
-        for record in reversed(self.records):
-            if record.group == group and record.metric == "top1":
-                known = record.low is not None and record.high is not None
-                return f"{record.value:.1f} [{record.low:.1f}, {record.high:.1f}]" if known else f"{record.value:.1f}"
-        return "-"
-
-
-def find_runs(folder: Path) -> tuple[list[Run], int]:
-    """Return the finished runs of a folder, by fingerprint, and how many are unfinished.
-
-    Raises:
-        DatasetError: there is none, or a file of one is damaged.
-    """
-    homes = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    finished = [_read_run(home) for home in homes if (home / _MANIFEST).is_file()]
-    if not finished:
-        raise DatasetError(
-            f"{folder} is neither a finished dataset (it has no manifest.json) nor a folder of finished runs. Give "
-            "what `occbench generate --out` or `occbench run-benchmark --runs` was given."
-        )
-    # a warm-up has a checkpoint and is never scored
-    begun = [home for home in homes if (home / "train").is_dir() and not (home / _CHECKPOINT).is_file()]
-    return finished, len(begun)
 
 
 def runs_bundle(folder: Path, report: Mapping[str, bytes], repo: RepoName, licence: str = "") -> Bundle:
@@ -190,13 +86,13 @@ def checkpoints_bundle(folder: Path, repo: RepoName, licence: str = "") -> Bundl
     runs, _ = find_runs(folder)
     files = []
     for run in runs:
-        if not (weights := run.folder / _CHECKPOINT).is_file():
+        if not (weights := run.folder / CHECKPOINT).is_file():
             raise DatasetError(
-                f"{run.folder} has no {_CHECKPOINT}. Run the benchmark again, or leave --checkpoints out."
+                f"{run.folder} has no {CHECKPOINT}. Run the benchmark again, or leave --checkpoints out."
             )
         files.append(text_of(f"{run.fingerprint}/README.md", _model_card([run], repo, licence)))
-        files.append(file_of(f"{run.fingerprint}/{_MANIFEST}", run.folder / _MANIFEST))
-        files.append(file_of(f"{run.fingerprint}/{_CHECKPOINT}", weights))
+        files.append(file_of(f"{run.fingerprint}/{MANIFEST}", run.folder / MANIFEST))
+        files.append(file_of(f"{run.fingerprint}/{CHECKPOINT}", weights))
     card = text_of("README.md", _model_card(runs, repo, licence))
     return Bundle("model", (card, *files), (_seal(runs, files),), _OUR_MODELS)
 
@@ -231,35 +127,6 @@ def _index_entry(run: Run) -> dict[str, Any]:
     task = {"type": "image-classification"}
     name = f"{run.manifest.arm} {run.fingerprint}"
     return {"name": name, "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}
-
-
-def _read_run(home: Path) -> Run:
-    content = _json(home / _MANIFEST, (home / _MANIFEST).read_bytes())
-    manifest = _valid(_RunManifest, content, home / _MANIFEST)
-    if manifest.fingerprint != home.name or not _RUN_NAME.fullmatch(home.name):
-        raise DatasetError(f"{home / _MANIFEST} is not the manifest of the run {home.name}. Run the benchmark again.")
-    file = home / _RECORDS
-    if not file.is_file():
-        raise DatasetError(f"{home} has no {_RECORDS}. Run the benchmark again; it makes only what is missing.")
-    lines = [line for line in file.read_bytes().splitlines() if line.strip()]
-    return Run(home, manifest, content["facts"], [_valid(_Record, _json(file, line), file) for line in lines])
-
-
-def _valid(model: type[Model], content: Mapping[str, Any], file: Path) -> Model:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise DatasetError(f"{file}: {first_problems(error)}. Run the benchmark again.") from error
-
-
-def _json(file: Path, content: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{file} is not JSON: {error}. Run the benchmark again.") from error
-    if not isinstance(value, dict):
-        raise DatasetError(f"{file} holds {type(value).__name__} where an object is needed. Run the benchmark again.")
-    return value
 
 
 def _records_table(runs: Sequence[Run]) -> bytes:

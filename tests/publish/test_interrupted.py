@@ -14,7 +14,8 @@ from .test_hub import STORED, contents
 PUBLISH = """
 import occbench.publish.hub as hub
 hub._COMMIT_FILES = 2
-hub._WAITS_S = (0.1, 0.1, 0.1, 0.1)
+import occbench.publish.patience as patience
+patience._WAITS_S = (0.1, 0.1, 0.1, 0.1)
 import sys
 from occbench.cli import main
 sys.argv = ["occbench", "publish", {directory!r}, "lab/toys"]

@@ -10,7 +10,8 @@ from occbench.bench.records import Record, append_records
 from occbench.core.errors import DatasetError
 from occbench.core.files import write_json
 from occbench.core.hub import RepoName
-from occbench.publish.runs import checkpoints_bundle, find_runs, runs_bundle
+from occbench.publish.run_files import find_runs
+from occbench.publish.runs import checkpoints_bundle, runs_bundle
 
 RUN = "0123456789abcdef"
 REPO = RepoName("lab/runs")
