@@ -70,6 +70,15 @@ class Source(ABC):
         """
         return self[index].labels
 
+    def ignored_of(self, index: int) -> tuple[int, ...]:
+        """Return ``Example.ignored`` of image ``index``; a source that knows it without decoding overrides this.
+
+        Raises:
+            BrokenImageError: the image must be decoded to learn it and cannot be.
+            IndexError: no such index.
+        """
+        return self[index].ignored if self.multi_label else ()
+
     @property
     @abstractmethod
     def fingerprint(self) -> str:

@@ -26,13 +26,15 @@ class Example:
     Attributes:
         key: unique within the source, matches ``KEY_PATTERN``.
         image: uint8[H, W, 3], RGB.
-        labels: class indices; exactly one for a single-label source.
+        labels: class indices; exactly one for a single-label source, any number for a multi-label one.
         object_mask: bool[H, W], True on the object, or None where the source has none.
         parts: part name -> bool[H, W], True on the part.
         box: the object's box (x0, y0, x1, y1) in pixels, half-open, or None; used by the ``bbox`` resize rule.
         class_names: names of ``labels``, in the same order; empty where whoever made the example did not say them.
         photographs: condition name -> decodes another photograph of the same thing, uint8[H, W, 3], in which it is
             really occluded; empty where the source has none.
+        ignored: class indices that are neither claimed nor denied of the image (a difficult object, an attribute that
+            nobody specified); only multi-label sources have them, and none of them is among ``labels``.
     """
 
     key: str
@@ -43,6 +45,7 @@ class Example:
     box: tuple[int, int, int, int] | None = None
     class_names: tuple[str, ...] = ()
     photographs: Mapping[str, Callable[[], NDArray[np.uint8]]] = field(default_factory=dict)
+    ignored: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
