@@ -59,7 +59,8 @@ def show_estimate(found: "Estimate", workers: int) -> None:
     )
     if found.device:
         typer.echo(f"{found.core_s / 3600:,.2f} GPU-hours, measured on {found.device}")
-    typer.echo(f"measured on {found.sampled_images} images on this machine; nothing was written")
+    images = "1 image" if found.sampled_images == 1 else f"{found.sampled_images} images"
+    typer.echo(f"measured on {images} on this machine; nothing was written")
 
 
 def show_manifest(manifest: "Manifest", out: Path) -> None:

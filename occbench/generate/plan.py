@@ -215,15 +215,26 @@ def _uses_gpu(recipe: Recipe) -> bool:
 
 
 def _gpu_sample(recipe: Recipe) -> int:
-    """Return how many images to measure where a network works: one full batch, which is seconds on a GPU."""
+    """Return how many images to measure where a network works: one full batch, which is seconds on a GPU.
+
+    Without a GPU one image takes minutes, and as long in a batch as alone.
+    """
+    if not _gpu_at_hand():
+        return 1
     return max(family.batch_size for family in recipe.build_occlusions() if family.uses_gpu)
+
+
+def _gpu_at_hand() -> bool:
+    import torch  # here, because most recipes need none
+
+    return torch.cuda.is_available()
 
 
 def _devices() -> tuple[str, int]:
     """Return what a network works on here, and how many of it there are."""
-    import torch  # here, because most recipes need none
+    if _gpu_at_hand():
+        import torch
 
-    if torch.cuda.is_available():
         return torch.cuda.get_device_name(), torch.cuda.device_count()
     return "the processor, for want of a GPU", 1
 
