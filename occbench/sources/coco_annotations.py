@@ -40,12 +40,14 @@ class PartAnnotation(NamedTuple):
         segmentation: polygons, each an ``array`` of x and y in turn, or a mapping of run lengths; see
             ``core.rle.rasterise``.
         is_crowd: whether it covers many objects together (COCO's ``iscrowd``).
+        area: of its mask, pixels, as the file states it; None where it does not.
     """
 
     number: int
     category: int
     segmentation: "list[array[float]] | Mapping[str, Any]"
     is_crowd: bool = False
+    area: float | None = None
 
 
 class CocoImage(NamedTuple):
@@ -74,8 +76,13 @@ class CocoAnnotations:
     sha256: str
 
 
-def read_annotations(file: Path) -> CocoAnnotations:
+def read_annotations(file: Path, *, keep_maskless: bool = False) -> CocoAnnotations:
     """Read a COCO-style annotation file.
+
+    Args:
+        file: the file.
+        keep_maskless: whether annotations without a usable segment are kept, with none: they still say that an object
+            of their category is there.
 
     Raises:
         SourceError: it is missing, cannot be read, is no JSON or has no ``images``, ``annotations`` and ``categories``.
@@ -86,7 +93,7 @@ def read_annotations(file: Path) -> CocoAnnotations:
         raise SourceError(f"there is no annotation file {file}. Give a COCO-style JSON file.") from error
     except OSError as error:
         raise SourceError(f"the annotation file {file} cannot be read: {error.strerror}.") from error
-    reader = _Reader(file)
+    reader = _Reader(file, keep_maskless)
     try:
         content = json.loads(data, object_hook=reader.shrink)
     except (ValueError, RecursionError) as error:
@@ -99,8 +106,9 @@ def read_annotations(file: Path) -> CocoAnnotations:
 class _Reader:
     """Checks a file's tables and counts what it skips."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, keep_maskless: bool) -> None:
         self._file = file
+        self._keep_maskless = keep_maskless
         self._skipped: Counter[str] = Counter()
 
     def shrink(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -126,9 +134,9 @@ class _Reader:
             of_image, category = row["image_id"], row["category_id"]
             if {type(of_image), type(category)} != {int} or of_image not in images or category not in categories:
                 self._skipped["of an image or category that is not listed"] += 1
-            elif segmentation := self._usable(row.get("segmentation"), images[of_image]):
-                crowd = bool(row.get("iscrowd"))
-                found[of_image].append(PartAnnotation(row.get("id", place), category, segmentation, crowd))
+            elif (segmentation := self._usable(row.get("segmentation"), images[of_image])) or self._keep_maskless:
+                crowd, number = bool(row.get("iscrowd")), row.get("id", place)
+                found[of_image].append(PartAnnotation(number, category, segmentation or [], crowd, _area(row)))
         return CocoAnnotations(
             images=tuple(
                 CocoImage(str(row["file_name"]).replace("\\", "/"), row["width"], row["height"], tuple(found[number]))
@@ -190,3 +198,8 @@ class _Reader:
         if len(found) < len(rows):
             raise SourceError(f"{self._file} uses an id twice among {len(rows)} rows. Give every row its own id.")
         return found
+
+
+def _area(row: Mapping[str, Any]) -> float | None:
+    area = row.get("area")
+    return float(area) if isinstance(area, int | float) and 0 < area < math.inf else None

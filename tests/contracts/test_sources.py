@@ -66,6 +66,10 @@ def add_to_cub200(folder):
     write_cub200_tables(folder, 3)
 
 
+def coco(folder):
+    return coco_parts(folder)
+
+
 def coco_parts(folder):
     for value in range(2):
         paint(folder / "images" / f"{value}.png", value)
@@ -154,10 +158,15 @@ def toyparts(folder):
     return {"images_per_class": 1, "size_px": 32}
 
 
+def toyparts_scenes(folder):
+    return {"images": 4, "size_px": 32}
+
+
 #: name -> makes a tiny instance's files in a folder that does not exist yet, and returns its options.
 SOURCES = {
     "ar_faces": ar_faces,
     "caltech101": caltech101,
+    "coco": coco,
     "coco_objects": coco_objects,
     "coco_parts": coco_parts,
     "cub200": cub200,
@@ -168,11 +177,13 @@ SOURCES = {
     "part_imagenet": part_imagenet,
     "pascal3d": pascal3d,
     "toyparts": toyparts,
+    "toyparts_scenes": toyparts_scenes,
 }
 #: name -> adds one image on disk; sources that read nothing from disk are not here.
 ADD_IMAGE = {
     "ar_faces": lambda folder: paint(folder / "m-001-09.bmp", 7),
     "caltech101": lambda folder: paint(folder / "101_ObjectCategories" / "ant" / "image_0003.jpg", 7),
+    "coco": add_to_coco_parts,
     "coco_objects": add_to_coco_parts,
     "coco_parts": add_to_coco_parts,
     "cub200": add_to_cub200,
@@ -233,6 +244,12 @@ def test_examples_keep_their_shape_and_key(made):
         assert example.image.flags.c_contiguous
         assert all(0 <= label < len(source.classes) for label in example.labels)
         assert source.multi_label or len(example.labels) == 1
+        assert example.ignored == source.ignored_of(index)
+        assert source.multi_label or not example.ignored
+        assert all(0 <= label < len(source.classes) for label in example.ignored)
+        assert not set(example.ignored) & set(example.labels)
+        assert set(source.areas_of(index)) <= set(example.labels)
+        assert all(area > 0 for areas in source.areas_of(index).values() for area in areas)
         masks = [*example.parts.values(), *([] if example.object_mask is None else [example.object_mask])]
         assert all(mask.dtype == np.bool_ and mask.shape == example.image.shape[:2] for mask in masks)
 
