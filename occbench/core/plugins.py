@@ -38,6 +38,8 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
         "pascal3d": "occbench.sources.pascal3d:Pascal3D",
         "toyparts": "occbench.sources.toyparts:ToyParts",
         "toyparts_scenes": "occbench.sources.toyparts_scenes:ToyPartsScenes",
+        "voc": "occbench.sources.voc:Voc",
+        "wider_attribute": "occbench.sources.wider_attribute:WiderAttribute",
     },
     "occlusions": {
         "inpaint": "occbench.occlusions.inpaint:Inpaint",

@@ -162,6 +162,46 @@ def toyparts_scenes(folder):
     return {"images": 4, "size_px": 32}
 
 
+def voc(folder):
+    write_voc(folder, ["000005", "000012"])
+    return {"path": str(folder)}
+
+
+def write_voc(folder, names):
+    """Every image has a car and, if difficult, a person."""
+    for value, name in enumerate(names):
+        paint(folder / "VOC2007" / "JPEGImages" / f"{name}.jpg", value)
+    lists, annotations = folder / "VOC2007" / "ImageSets" / "Main", folder / "VOC2007" / "Annotations"
+    for part in (lists, annotations):
+        part.mkdir(parents=True, exist_ok=True)
+    (lists / "trainval.txt").write_text("".join(f"{name}\n" for name in names))
+    objects = "".join(
+        f"<object><name>{name}</name><difficult>{difficult}</difficult><bndbox><xmin>3</xmin><ymin>4</ymin>"
+        "<xmax>20</xmax><ymax>9</ymax></bndbox></object>"
+        for name, difficult in (("car", 0), ("person", 1))
+    )
+    for name in names:
+        (annotations / f"{name}.xml").write_text(f"<annotation>{objects}</annotation>")
+
+
+def wider_attribute(folder):
+    write_wider(folder, ["0.jpg", "1.jpg"])
+    return {"path": str(folder)}
+
+
+def write_wider(folder, names):
+    """Two persons in every photograph."""
+    for value, name in enumerate(names):
+        paint(folder / "Image" / "train" / name, value)
+    persons = [
+        {"bbox": [3.0, 2.5, 9.5, 20.0], "attribute": [1, -1, 0] * 4 + [1, 1]},
+        {"bbox": [20.0, 5.0, 30.0, 40.0], "attribute": [-1] * 14},
+    ]
+    content = {"images": [{"file_name": f"train/{name}", "targets": persons} for name in names]}
+    (folder / "wider_attribute_annotation").mkdir(exist_ok=True)
+    (folder / "wider_attribute_annotation" / "wider_attribute_trainval.json").write_text(json.dumps(content))
+
+
 #: name -> makes a tiny instance's files in a folder that does not exist yet, and returns its options.
 SOURCES = {
     "ar_faces": ar_faces,
@@ -178,6 +218,8 @@ SOURCES = {
     "pascal3d": pascal3d,
     "toyparts": toyparts,
     "toyparts_scenes": toyparts_scenes,
+    "voc": voc,
+    "wider_attribute": wider_attribute,
 }
 #: name -> adds one image on disk; sources that read nothing from disk are not here.
 ADD_IMAGE = {
@@ -193,6 +235,8 @@ ADD_IMAGE = {
     "oxford102": lambda folder: paint(folder / "jpg" / "image_00002.jpg", 7),
     "part_imagenet": add_to_part_imagenet,
     "pascal3d": add_to_pascal3d,
+    "voc": lambda folder: write_voc(folder, ["000005", "000012", "000019"]),
+    "wider_attribute": lambda folder: write_wider(folder, ["0.jpg", "1.jpg", "2.jpg"]),
 }
 
 
