@@ -63,8 +63,8 @@ _MEANINGS: Final = {
     "image": "The image.",
     "key": "Names the clean image.",
     "label": "Class index.",
-    "labels": "Class indices.",
-    "ignored": "Class indices that are neither claimed nor denied of the image.",
+    "labels": "Class indices, as in the table classes.",
+    "ignored": "Class indices that are neither claimed nor denied of the image, as in the table classes.",
     "condition": "Name of the occlusion condition.",
     "group": "What a table averages.",
     "achieved": "Share of the image that the overlay hides.",
@@ -207,10 +207,10 @@ def _fields(table: str, schema: pa.Schema) -> Iterator[dict[str, Any]]:
             "dataType": "sc:ImageObject" if picture else _kind(column.type),
             "source": source,
         }
-        if column.name in ("label", "labels", "ignored"):
+        if column.name == "label":
             field["references"] = {"field": {"@id": "classes/index"}}
         if pa.types.is_list(column.type):
-            field["repeated"] = True
+            field["repeated"] = True  # and no reference: readers would join a list with the table of classes
         yield field
 
 
