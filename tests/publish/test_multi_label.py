@@ -112,6 +112,17 @@ def test_croissant_is_valid_and_read_by_the_reference_reader(scenes, tmp_path, m
     assert [found[number] for number in sorted(found)] == truth(scenes(**STORED))
 
 
+def test_a_dataset_is_a_source_of_its_clean_images(scenes, tmp_path, monkeypatch):
+    import datasets
+
+    from occbench.sources.hub import Hub
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    source, expected = Hub(str(scenes() / "clean")), truth(scenes())[::2]
+    assert source.multi_label
+    assert [(source.labels_of(index), source.ignored_of(index)) for index in range(len(source))] == expected
+
+
 @pytest.mark.parametrize("form", ["folder", "fiftyone"])
 def test_exports_name_every_class_of_an_image(scenes, tmp_path, form):
     export(scenes(), form, tmp_path / "out")
