@@ -10,9 +10,10 @@ from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError, ConfigError, SourceError
 from occbench.core.rle import rasterise
 from occbench.core.types import Example
-from occbench.sources.coco_annotations import CocoAnnotations, CocoImage, read_annotations
+from occbench.sources.coco_annotations import CocoAnnotations, CocoImage, check_size, read_annotations
 from occbench.sources.coco_layout import find_annotation_file, locate_images
 from occbench.sources.folder_scan import unique_keys
+from occbench.sources.labelled_files import check_index
 from occbench.sources.multi_label_files import MultiLabelFiles, MultiLabelFileSource
 from occbench.sources.part_images import stat_files
 
@@ -78,7 +79,7 @@ class Coco(MultiLabelFileSource):
         Crowds are left out, as in COCO's own breakdown, and so is an object whose area is not stated.
         """
         areas: dict[int, tuple[float, ...]] = {}
-        for found in self._listing.images[self._images.check(index)].annotations:
+        for found in self._listing.images[check_index(index, len(self))].annotations:
             if found.area is not None and not found.is_crowd:
                 label = self._label_of[found.category]
                 areas[label] = (*areas.get(label, ()), found.area)
@@ -95,10 +96,7 @@ class Coco(MultiLabelFileSource):
         example, listed = self._images.example(index), self._listing.images[index]
         height, width = example.image.shape[:2]
         name = self._images.files[index].relative
-        if (width, height) != (listed.width, listed.height):
-            raise BrokenImageError(
-                f"{name}: {width} x {height} px, but its annotations are for {listed.width} x {listed.height} px"
-            )
+        check_size(name, example.image, listed.width, listed.height)
         try:
             found = [item.segmentation for item in listed.annotations if item.segmentation]
             mask = rasterise(found, height, width)

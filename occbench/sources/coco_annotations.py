@@ -14,9 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from occbench.core.errors import SourceError
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Category", "CocoAnnotations", "CocoImage", "PartAnnotation", "read_annotations"]
+from occbench.core.errors import BrokenImageError, SourceError
+
+__all__ = ["Category", "CocoAnnotations", "CocoImage", "PartAnnotation", "check_size", "read_annotations"]
 
 #: Three points: fewer enclose nothing.
 _LEAST_COORDINATES: Final = 6
@@ -57,6 +60,19 @@ class CocoImage(NamedTuple):
     width: int
     height: int
     annotations: tuple[PartAnnotation, ...]
+
+
+def check_size(name: str, image: NDArray[np.uint8], width: int, height: int) -> None:
+    """Refuse an image uint8[H, W, 3] of another size than it was annotated in.
+
+    Raises:
+        BrokenImageError: it has another size; masks would lie beside what they are of.
+    """
+    found_height, found_width = image.shape[:2]
+    if (found_width, found_height) != (width, height):
+        raise BrokenImageError(
+            f"{name}: {found_width} x {found_height} px, but its annotations are for {width} x {height} px"
+        )
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
 """Image files with any number of labels each: the multi-label counterpart of ``labelled_files``."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from occbench.core.canonical import fingerprint
-from occbench.core.interfaces import Source
 from occbench.core.types import Example
 from occbench.sources.decode import decode_image
 from occbench.sources.folder_scan import FoundFile, fingerprint_files
+from occbench.sources.labelled_files import LabelledFileSource, check_index
 
 __all__ = ["MultiLabelFileSource", "MultiLabelFiles"]
 
@@ -38,15 +37,17 @@ class MultiLabelFiles:
         """Return the number of images."""
         return len(self.files)
 
-    def check(self, index: int) -> int:
-        """Return ``index``.
+    def key(self, index: int) -> str:
+        """Return image ``index``'s key, or raise IndexError."""
+        return self.keys[check_index(index, len(self))]
 
-        Raises:
-            IndexError: no such index; indices start at zero and negative ones mean nothing.
-        """
-        if not 0 <= index < len(self.keys):
-            raise IndexError(f"image {index} was asked for, the source has {len(self.keys)}")
-        return index
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s labels, or raise IndexError."""
+        return self.labels[check_index(index, len(self))]
+
+    def ignored_of(self, index: int) -> tuple[int, ...]:
+        """Return the classes that are neither claimed nor denied of image ``index``, or raise IndexError."""
+        return self.ignored[check_index(index, len(self))]
 
     def example(self, index: int) -> Example:
         """Decode image ``index``.
@@ -55,7 +56,7 @@ class MultiLabelFiles:
             BrokenImageError: the file cannot be used.
             IndexError: no such index.
         """
-        relative = self.files[self.check(index)].relative
+        relative = self.files[check_index(index, len(self))].relative
         image = decode_image(self.root / relative, relative)
         return Example(self.keys[index], image, self.labels[index], ignored=self.ignored[index])
 
@@ -65,7 +66,7 @@ class MultiLabelFiles:
         return fingerprint([fingerprint_files(self.files), self.classes, self.keys, self.labels, self.ignored])
 
 
-class MultiLabelFileSource(Source):
+class MultiLabelFileSource(LabelledFileSource):
     """The part that all sources of multi-label image files share: everything but finding files and labels.
 
     Abstract; a source adds its options and ``_images``. The disk is read when ``_images`` is first asked for.
@@ -77,36 +78,10 @@ class MultiLabelFileSource(Source):
         """The files, found once: override with a ``functools.cached_property``."""
 
     @property
-    def classes(self) -> Sequence[str]:
-        """Class names in label order."""
-        return self._images.classes
-
-    @property
     def multi_label(self) -> bool:
         """True: an image may have any number of labels."""
         return True
 
-    @property
-    def fingerprint(self) -> str:
-        """A hash of every file's relative path and size in bytes, and of what is said of it."""
-        return self._images.fingerprint
-
-    def __len__(self) -> int:
-        """Return the number of images, readable or not."""
-        return len(self._images)
-
-    def key(self, index: int) -> str:
-        """Return image ``index``'s key, made of its relative path."""
-        return self._images.keys[self._images.check(index)]
-
-    def labels_of(self, index: int) -> tuple[int, ...]:
-        """Return image ``index``'s labels, ascending, without decoding it."""
-        return self._images.labels[self._images.check(index)]
-
     def ignored_of(self, index: int) -> tuple[int, ...]:
         """Return the classes that are neither claimed nor denied of image ``index``, without decoding it."""
-        return self._images.ignored[self._images.check(index)]
-
-    def __getitem__(self, index: int) -> Example:
-        """Decode image ``index``."""
-        return self._images.example(index)
+        return self._images.ignored_of(index)

@@ -10,10 +10,10 @@ from occbench.core.interfaces import Source
 from occbench.core.types import Example
 from occbench.sources.toyparts_drawing.classes import CLASSES
 from occbench.sources.toyparts_drawing.crowd import Crowd, Seen, draw_crowd, see_crowd
+from occbench.sources.toyparts_drawing.options import check_options
 
 __all__ = ["ToyPartsScenes"]
 
-_SPLITS: Final = ("train", "validation", "test")
 _CLASSES: Final = tuple(CLASSES)
 #: Share of an object that must be seen for its class to be claimed of the image.
 _LEAST_VISIBLE: Final = 0.5
@@ -58,15 +58,9 @@ class ToyPartsScenes(Source):
     def __post_init__(self) -> None:
         object.__setattr__(self, "objects", tuple(self.objects))  # a YAML list
         object.__setattr__(self, "extents", tuple(self.extents))
-        if self.split not in _SPLITS:
-            raise ConfigError(f"toyparts_scenes has no split {self.split!r}. Choose one of {', '.join(_SPLITS)}.")
+        check_options("toyparts_scenes", self.split, self.size_px)
         if self.images < 1:
             raise ConfigError(f"toyparts_scenes needs images of 1 or more, found {self.images}.")
-        if not 32 <= self.size_px <= 512:
-            raise ConfigError(
-                f"toyparts_scenes draws images of 32 to 512 px, found size_px {self.size_px}. "
-                "Choose a size in that range and let the resize rule do the rest."
-            )
         for name, least, greatest in (("objects", 1, 8), ("extents", 0.1, 0.95)):
             span: Sequence[float] = getattr(self, name)
             if len(span) != 2 or not least <= span[0] <= span[1] <= greatest:

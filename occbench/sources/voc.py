@@ -11,6 +11,7 @@ from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError, ConfigError, SourceError
 from occbench.core.types import Example
 from occbench.sources.folder_scan import fingerprint_files, unique_keys
+from occbench.sources.labelled_files import check_index
 from occbench.sources.multi_label_files import MultiLabelFiles, MultiLabelFileSource
 from occbench.sources.part_images import stat_files
 from occbench.sources.voc_files import CLASSES, VocObject, read_lists, read_names, read_objects
@@ -141,7 +142,7 @@ class Voc(MultiLabelFileSource):
         )
 
     def _objects(self, index: int) -> tuple[VocObject, ...]:
-        name = Path(self._images.files[self._images.check(index)].relative).stem
+        name = Path(self._images.files[check_index(index, len(self))].relative).stem
         file = self._annotation(name)
         return read_objects(file) if file.is_file() else ()
 
