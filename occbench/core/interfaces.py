@@ -79,6 +79,17 @@ class Source(ABC):
         """
         return self[index].ignored if self.multi_label else ()
 
+    def areas_of(self, index: int) -> Mapping[int, tuple[float, ...]]:  # noqa: ARG002 - for those who override it
+        """Return label -> the areas of its single objects in image ``index``, pixels of the source image, undecoded.
+
+        What breakdowns by object size go by (COCO's small is below 32 x 32 px). A source that knows objects overrides
+        this; labels whose objects were not measured are left out, as all are here.
+
+        Raises:
+            IndexError: no such index.
+        """
+        return {}
+
     @property
     @abstractmethod
     def fingerprint(self) -> str:

@@ -26,6 +26,7 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "sources": {
         "ar_faces": "occbench.sources.ar_faces:ARFaces",
         "caltech101": "occbench.sources.caltech101:Caltech101",
+        "coco": "occbench.sources.coco:Coco",
         "coco_objects": "occbench.sources.coco_objects:CocoObjects",
         "coco_parts": "occbench.sources.coco_parts:CocoParts",
         "cub200": "occbench.sources.cub200:CUB200",
@@ -36,6 +37,9 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
         "part_imagenet": "occbench.sources.part_imagenet:PartImageNet",
         "pascal3d": "occbench.sources.pascal3d:Pascal3D",
         "toyparts": "occbench.sources.toyparts:ToyParts",
+        "toyparts_scenes": "occbench.sources.toyparts_scenes:ToyPartsScenes",
+        "voc": "occbench.sources.voc:Voc",
+        "wider_attribute": "occbench.sources.wider_attribute:WiderAttribute",
     },
     "occlusions": {
         "inpaint": "occbench.occlusions.inpaint:Inpaint",

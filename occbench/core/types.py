@@ -93,7 +93,8 @@ class Overlay:
 
     def sample(self, example: Example, condition: Condition, image: NDArray[np.uint8]) -> "Sample":
         """Return the row of ``example`` under ``condition``; ``image`` is it with this overlay on."""
-        return Sample(example.key, image, example.labels, condition.name, condition.group, self.achieved, self.measured)
+        facts = (condition.name, condition.group, self.achieved, self.measured)
+        return Sample(example.key, image, example.labels, *facts, ignored=example.ignored)
 
 
 def empty_overlay() -> Overlay:
@@ -113,6 +114,7 @@ class Sample:
         group: its condition group.
         achieved: the achieved occlusion ratio, in [0, 1].
         measured: what else the condition's family measures on every overlay, by name.
+        ignored: class indices that are neither claimed nor denied of the image.
     """
 
     key: str
@@ -122,3 +124,4 @@ class Sample:
     group: str
     achieved: float
     measured: Mapping[str, float] = field(default_factory=dict)
+    ignored: tuple[int, ...] = ()

@@ -6,6 +6,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from occbench.core.errors import DatasetError
 from occbench.core.types import KEY_PATTERN, Example
 from occbench.data.encode import decode
@@ -13,7 +16,7 @@ from occbench.data.manifest import Manifest
 from occbench.data.masks import unpack_masks
 from occbench.data.shards import CLEAN_ROWS_PER_GROUP, RowGroupReader, damaged_rows
 
-__all__ = ["CleanImages", "ShardIndex", "row_labels"]
+__all__ = ["CleanImages", "ShardIndex", "row_ignored", "row_labels", "stores_ignored"]
 
 
 class ShardIndex:
@@ -49,6 +52,35 @@ def row_labels(row: dict[str, Any], manifest: Manifest) -> tuple[int, ...]:
     if not all(isinstance(label, int) and 0 <= label < len(manifest.classes) for label in labels):
         raise ValueError(f"its labels are {labels}, there are {len(manifest.classes)} classes")
     return labels
+
+
+def row_ignored(row: dict[str, Any], labels: tuple[int, ...], manifest: Manifest) -> tuple[int, ...]:
+    """Return the ignored classes of a stored row; none where the dataset is older than the column.
+
+    Raises:
+        ValueError: they are no class indices, or some are labels.
+    """
+    ignored = tuple(row.get("ignored", ()))
+    if not all(isinstance(label, int) and 0 <= label < len(manifest.classes) for label in ignored):
+        raise ValueError(f"its ignored classes are {ignored}, there are {len(manifest.classes)} classes")
+    if both := sorted(set(ignored) & set(labels)):
+        raise ValueError(f"class {both[0]} is among its labels and ignored")
+    return ignored
+
+
+def stores_ignored(directory: Path, manifest: Manifest) -> bool:
+    """Return whether the tables have the column ``ignored``: multi-label datasets do unless they are older than it.
+
+    Raises:
+        DatasetError: a shard cannot be read.
+    """
+    files = manifest.files_in("clean")
+    if not (manifest.multi_label and files):
+        return manifest.multi_label
+    try:
+        return "ignored" in pq.read_schema(directory / files[0].path).names
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{directory / files[0].path} cannot be read: {error}. Run `occbench verify`.") from error
 
 
 def _check(row: dict[str, Any]) -> None:
@@ -99,4 +131,5 @@ class CleanImages:
                 object_mask=object_mask,
                 parts=parts,
                 class_names=tuple(self._manifest.classes[label] for label in labels),
+                ignored=row_ignored(row, labels, self._manifest),
             )

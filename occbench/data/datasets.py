@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from occbench.core.errors import DatasetError
 from occbench.core.types import Condition, Example, Sample
-from occbench.data.clean import CleanImages, ShardIndex, row_labels
+from occbench.data.clean import CleanImages, ShardIndex, row_ignored, row_labels
 from occbench.data.encode import decode
 from occbench.data.manifest import Manifest, read_manifest
 from occbench.data.overlays import StoredOverlays, open_overlays
@@ -31,9 +31,10 @@ class OccludedDataset(Dataset[dict[str, Any]], ABC):
     """Rows of occluded images: row ``i`` is clean image ``i // conditions`` under condition ``i % conditions``.
 
     An item is a dict that PyTorch's default collate batches: ``image`` (uint8[3, H, W] tensor, or what ``transform``
-    makes of it), ``label`` (int; for a multi-label dataset ``labels``, a float32[classes] tensor of 0 and 1), ``key``,
-    ``condition``, ``group``, ``achieved`` (share of the image hidden), ``row`` (the row's id in ``data/FORMAT.md``: it
-    counts images of the source, so it stays the same with another limit, and differs from ``i`` after a gap).
+    makes of it), ``label`` (int; for a multi-label dataset ``labels``, a float32[classes] tensor of 0 and 1, and
+    ``ignored``, a bool[classes] tensor, True where a class is neither claimed nor denied), ``key``, ``condition``,
+    ``group``, ``achieved`` (share of the image hidden), ``row`` (the row's id in ``data/FORMAT.md``: it counts images
+    of the source, so it stays the same with another limit, and differs from ``i`` after a gap).
 
     Attributes:
         directory: where it lies.
@@ -91,9 +92,10 @@ class OccludedDataset(Dataset[dict[str, Any]], ABC):
             "row": row,
         }
         if self.manifest.multi_label:
-            present = torch.zeros(len(self.classes))
+            present, ignored = torch.zeros(len(self.classes)), torch.zeros(len(self.classes), dtype=torch.bool)
             present[list(sample.labels)] = 1.0
-            return item | {"labels": present}
+            ignored[list(sample.ignored)] = True
+            return item | {"labels": present, "ignored": ignored}
         return item | {"label": sample.labels[0]}
 
     def locate(self, index: int) -> tuple[int, int]:
@@ -162,8 +164,9 @@ class StoredDataset(OccludedDataset):
             labels = row_labels(row, self.manifest)
             image = decode(row["image"]["bytes"])
             measured = {name: row[name] for name in self.measures if row[name] is not None}
-            sample = Sample(row["key"], image, labels, row["condition"], row["group"], row["achieved"], measured)
-            return sample, row["row"]
+            facts = (row["condition"], row["group"], row["achieved"], measured)
+            ignored = row_ignored(row, labels, self.manifest)
+            return Sample(row["key"], image, labels, *facts, ignored=ignored), row["row"]
 
 
 def load(directory: str | Path, transform: Transform | None = None) -> OccludedDataset:

@@ -4,7 +4,7 @@ Such a folder has ``rebuild.json`` (the dataset's manifest, under another name: 
 ``keys.parquet`` and ``patterns.parquet``, and ``overlays/`` where overlays are stored; see FORMAT.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from occbench.core.errors import DatasetError
+from occbench.data.clean import stores_ignored
 from occbench.data.manifest import Manifest, read_manifest_file
 from occbench.data.schema import keys_schema
 
@@ -31,22 +32,24 @@ class CleanImage:
         index: its number in the source.
         key: its key.
         labels: its class indices.
+        ignored: class indices neither claimed nor denied of it; None where the kit is older than that column.
         sha256: hash of its pixels after the resize rule, uint8[H, W, 3], C order.
     """
 
     index: int
     key: str
     labels: tuple[int, ...]
+    ignored: tuple[int, ...] | None
     sha256: str
 
 
 def keys_file(directory: Path, manifest: Manifest) -> bytes:
-    """Return ``keys.parquet`` of a finished dataset: index, key, label or labels, sha256 of every clean image.
+    """Return ``keys.parquet`` of a finished dataset: what ``data.schema.keys_schema`` has of every clean image.
 
     Raises:
         DatasetError: a shard cannot be read.
     """
-    schema = keys_schema(manifest.classes, manifest.multi_label)
+    schema = keys_schema(manifest.classes, manifest.multi_label, with_ignored=stores_ignored(directory, manifest))
     shards = [_read(directory / file.path, schema.names) for file in manifest.files_in("clean")]
     buffer = BytesIO()
     pq.write_table(pa.concat_tables(shards).cast(schema), buffer, compression="zstd")
@@ -75,21 +78,22 @@ def clean_images(file: Path, multi_label: bool) -> Iterator[CleanImage]:
         DatasetError: it cannot be read or lacks a column.
     """
     label = "labels" if multi_label else "label"
-    for row in _read(file, ["index", "key", label, "sha256"]).to_pylist():
-        yield CleanImage(*_values(row, label, file))
+    for row in _read(file, ["index", "key", label, "sha256"], ["ignored"]).to_pylist():
+        yield _image(row, label, file)
 
 
-def _values(row: dict[str, Any], label: str, file: Path) -> tuple[int, str, tuple[int, ...], str]:
+def _image(row: dict[str, Any], label: str, file: Path) -> CleanImage:
     labels = row[label] if label == "labels" else [row[label]]
     if None in row.values() or not all(isinstance(item, int) for item in (row["index"], *labels)):
         raise DatasetError(f"{file} has a row without index, key, label or hash. Get it again.")
-    return row["index"], str(row["key"]), tuple(labels), str(row["sha256"])
+    ignored = tuple(row["ignored"]) if "ignored" in row else None
+    return CleanImage(row["index"], str(row["key"]), tuple(labels), ignored, str(row["sha256"]))
 
 
-def _read(file: Path, columns: list[str]) -> pa.Table:
+def _read(file: Path, columns: list[str], where_present: Sequence[str] = ()) -> pa.Table:
     try:
         with pq.ParquetFile(file) as opened:
-            table = opened.read(columns)
+            table = opened.read([*columns, *set(where_present).intersection(opened.schema_arrow.names)])
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"{file} cannot be read: {' '.join(str(error).split())[:200]}. Get it again.") from error
     if missing := sorted(set(columns) - set(table.column_names)):

@@ -6,18 +6,23 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-__all__ = ["OVERLAYS", "PATTERNS", "clean_schema", "keys_schema", "occluded_schema"]
+from occbench.core.types import Example
+
+__all__ = ["OVERLAYS", "PATTERNS", "clean_schema", "keys_schema", "label_values", "occluded_schema"]
 
 _IMAGE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _MASKS: Final = pa.list_(pa.struct([("name", pa.string()), ("rle", pa.string())]))
 
 
-def clean_schema(classes: Sequence[str], multi_label: bool) -> pa.Schema:
-    """Return the schema of ``clean/*.parquet``: one row per clean image."""
+def clean_schema(classes: Sequence[str], multi_label: bool, *, with_ignored: bool = True) -> pa.Schema:
+    """Return the schema of ``clean/*.parquet``: one row per clean image.
+
+    ``with_ignored`` is False for a multi-label dataset that is older than that column; so in all of these functions.
+    """
     columns = [
         ("image", _IMAGE),
         ("key", pa.string()),
-        _label_column(multi_label),
+        *_label_columns(multi_label, with_ignored),
         ("index", pa.int64()),
         ("sha256", pa.string()),
         ("masks", _MASKS),
@@ -25,13 +30,16 @@ def clean_schema(classes: Sequence[str], multi_label: bool) -> pa.Schema:
     return _with_features(pa.schema(columns), classes)
 
 
-def keys_schema(classes: Sequence[str], multi_label: bool) -> pa.Schema:
+def keys_schema(classes: Sequence[str], multi_label: bool, *, with_ignored: bool = True) -> pa.Schema:
     """Return the schema of ``keys.parquet``: what is known of every clean image but its pixels."""
-    columns = [("index", pa.int64()), ("key", pa.string()), _label_column(multi_label), ("sha256", pa.string())]
+    labels = _label_columns(multi_label, with_ignored)
+    columns = [("index", pa.int64()), ("key", pa.string()), *labels, ("sha256", pa.string())]
     return _with_features(pa.schema(columns), classes)
 
 
-def occluded_schema(classes: Sequence[str], multi_label: bool, measures: Sequence[str] = ()) -> pa.Schema:
+def occluded_schema(
+    classes: Sequence[str], multi_label: bool, measures: Sequence[str] = (), *, with_ignored: bool = True
+) -> pa.Schema:
     """Return the schema of ``occluded/*.parquet``: one row per clean image and condition.
 
     ``measures`` are columns of the recipe's own (``Recipe.measures``), null where a row's family does not measure them.
@@ -39,7 +47,7 @@ def occluded_schema(classes: Sequence[str], multi_label: bool, measures: Sequenc
     columns = [
         ("image", _IMAGE),
         ("key", pa.string()),
-        _label_column(multi_label),
+        *_label_columns(multi_label, with_ignored),
         ("condition", pa.string()),
         ("group", pa.string()),
         ("achieved", pa.float64()),
@@ -49,8 +57,17 @@ def occluded_schema(classes: Sequence[str], multi_label: bool, measures: Sequenc
     return _with_features(pa.schema(columns), classes)
 
 
-def _label_column(multi_label: bool) -> tuple[str, pa.DataType]:
-    return ("labels", pa.list_(pa.int64())) if multi_label else ("label", pa.int64())
+def label_values(example: Example, multi_label: bool) -> dict[str, Any]:
+    """Return the label columns of an example's rows."""
+    if not multi_label:
+        return {"label": example.labels[0]}
+    return {"labels": list(example.labels), "ignored": list(example.ignored)}
+
+
+def _label_columns(multi_label: bool, with_ignored: bool) -> list[tuple[str, pa.DataType]]:
+    if not multi_label:
+        return [("label", pa.int64())]
+    return [(name, pa.list_(pa.int64())) for name in (("labels", "ignored") if with_ignored else ("labels",))]
 
 
 def _with_features(schema: pa.Schema, classes: Sequence[str]) -> pa.Schema:
@@ -61,6 +78,7 @@ def _with_features(schema: pa.Schema, classes: Sequence[str]) -> pa.Schema:
         "overlay": {"_type": "Image"},
         "label": class_label,
         "labels": {"feature": class_label, "_type": "List"},
+        "ignored": {"feature": class_label, "_type": "List"},
         "masks": {
             "feature": {"name": {"dtype": "string", "_type": "Value"}, "rle": {"dtype": "string", "_type": "Value"}},
             "_type": "List",

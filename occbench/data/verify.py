@@ -31,6 +31,9 @@ RATIO_TOLERANCE = 0.005
 #: How far two JPEG encoders of the same flags may lie apart after decoding, grey levels.
 _JPEG_LEVELS = 8
 
+#: Columns in which all rows of a clean image agree with its own.
+_OF_IMAGE = ("key", "label", "labels", "ignored")
+
 
 @dataclass(frozen=True)
 class Report:
@@ -151,7 +154,7 @@ class _RowChecker:
                 if not low <= found < high:
                     yield f"{name}: asked for {share} in [{low}, {high}), achieved {found:.4f}."
             if stored is not None:
-                facts: dict[str, Any] = {name: row[name] for name in ("key", "label", "labels") if name in row}
+                facts: dict[str, Any] = {name: row[name] for name in _OF_IMAGE if name in row}
                 facts |= {"condition": condition.name, "group": condition.group, "achieved": overlay.achieved}
                 facts |= overlay.measured
                 yield from self._compare(name, facts | {"row": first_row + number}, next(stored, None), expected)

@@ -174,6 +174,8 @@ def _compare_images(check: _Check, source: Source) -> Iterator[str]:
             yield f"{image.key} has other pixels (SHA-256 {found[:12]} instead of {image.sha256[:12]})"
         elif example.labels != image.labels:
             yield f"{image.key} has the labels {list(example.labels)} instead of {list(image.labels)}"
+        elif image.ignored not in (None, example.ignored):
+            yield f"{image.key} has the ignored classes {list(example.ignored)} instead of {list(image.ignored)}"
 
 
 def _limit(published: Manifest, source: Source, source_path: str, ready: ReadyOverlays | None) -> int | None:

@@ -26,7 +26,7 @@ from occbench.data.masks import pack_masks
 from occbench.data.overlays import OVERLAYS_FOLDER
 from occbench.data.recipe import Recipe
 from occbench.data.render import Renderer
-from occbench.data.schema import OVERLAYS, clean_schema
+from occbench.data.schema import OVERLAYS, clean_schema, label_values
 from occbench.data.shards import CLEAN_ROWS_PER_GROUP, parquet_writer
 from occbench.generate.occluded_files import parquet_rows, tar_rows
 from occbench.generate.overlays import ReadyOverlays, ShardOverlays
@@ -221,10 +221,7 @@ class _ShardWriter:
             reason = str(error).encode("utf-8", "backslashreplace").decode()
             self._quarantined.append(Quarantined(index=index, key=key, reason=reason))
             return
-        labels: dict[str, Any] = (
-            {"labels": list(example.labels)} if self._source.multi_label else {"label": example.labels[0]}
-        )
-        common = {"key": example.key, **labels}
+        common = {"key": example.key, **label_values(example, self._source.multi_label)}
         if self._shard.recipe.storage.layout == "materialised":
             self._occluded.add(rows, common, first_row=index * len(rows))
         if self._overlays is not None:

@@ -63,7 +63,8 @@ _MEANINGS: Final = {
     "image": "The image.",
     "key": "Names the clean image.",
     "label": "Class index.",
-    "labels": "Class indices.",
+    "labels": "Class indices, as in the table classes.",
+    "ignored": "Class indices that are neither claimed nor denied of the image, as in the table classes.",
     "condition": "Name of the occlusion condition.",
     "group": "What a table averages.",
     "achieved": "Share of the image that the overlay hides.",
@@ -83,7 +84,9 @@ _MEANINGS: Final = {
 }
 
 
-def croissant_json(manifest: Manifest, *, url: str, mode: Mode, licence: str, citation: str) -> bytes:
+def croissant_json(
+    manifest: Manifest, *, url: str, mode: Mode, licence: str, citation: str, with_ignored: bool = True
+) -> bytes:
     """Return the document.
 
     Args:
@@ -92,8 +95,9 @@ def croissant_json(manifest: Manifest, *, url: str, mode: Mode, licence: str, ci
         mode: what is in the repository.
         licence: identifier of its licence.
         citation: what to cite.
+        with_ignored: whether its tables have the column ``ignored``, where it is a multi-label dataset.
     """
-    tables = _tables(manifest, mode)
+    tables = _tables(manifest, mode, with_ignored)
     document = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -120,16 +124,16 @@ def _description(manifest: Manifest, mode: Mode) -> str:
     return f"{manifest.recipe.description} {what}{held}. Terms of the clean images: {manifest.source.terms}.".strip()
 
 
-def _tables(manifest: Manifest, mode: Mode) -> dict[str, tuple[str, pa.Schema]]:
+def _tables(manifest: Manifest, mode: Mode, with_ignored: bool) -> dict[str, tuple[str, pa.Schema]]:
     """Return table -> (pattern of its files, schema)."""
-    classes, multi_label = manifest.classes, manifest.multi_label
+    classes, multi_label, measures = manifest.classes, manifest.multi_label, manifest.recipe.measures()
     tables = {"patterns": ("patterns.parquet", PATTERNS)}
     if mode == "recipe":
-        tables["keys"] = ("keys.parquet", keys_schema(classes, multi_label))
+        tables["keys"] = ("keys.parquet", keys_schema(classes, multi_label, with_ignored=with_ignored))
     else:
-        tables["clean"] = ("clean/*.parquet", clean_schema(classes, multi_label))
+        tables["clean"] = ("clean/*.parquet", clean_schema(classes, multi_label, with_ignored=with_ignored))
         if manifest.materialised and manifest.recipe.storage.format == "parquet":
-            schema = occluded_schema(classes, multi_label, manifest.recipe.measures())
+            schema = occluded_schema(classes, multi_label, measures, with_ignored=with_ignored)
             tables["occluded"] = ("occluded/*.parquet", schema)
     if manifest.made_by:
         tables["overlays"] = ("overlays/*.parquet", OVERLAYS)
@@ -203,10 +207,10 @@ def _fields(table: str, schema: pa.Schema) -> Iterator[dict[str, Any]]:
             "dataType": "sc:ImageObject" if picture else _kind(column.type),
             "source": source,
         }
-        if column.name in ("label", "labels"):
+        if column.name == "label":
             field["references"] = {"field": {"@id": "classes/index"}}
         if pa.types.is_list(column.type):
-            field["repeated"] = True
+            field["repeated"] = True  # and no reference: readers would join a list with the table of classes
         yield field
 
 

@@ -13,6 +13,7 @@ import yaml
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import hash_file
 from occbench.core.hub import RepoName
+from occbench.data.clean import stores_ignored
 from occbench.data.kit import KEYS_FILE, KIT_MANIFEST, keys_file
 from occbench.data.manifest import MANIFEST, FileEntry, Manifest, read_manifest
 from occbench.data.readme import CardFacts, Mode, render_card
@@ -74,10 +75,17 @@ def dataset_bundle(directory: Path, how: Publication) -> Bundle:
         conditions=tuple(_conditions(directory)),
         picture=_PICTURE if picture else "",
     )
-    citation = " ".join(facts.citations)
+    croissant = croissant_json(
+        manifest,
+        url=how.url,
+        mode=how.mode,
+        licence=licence,
+        citation=" ".join(facts.citations),
+        with_ignored=stores_ignored(directory, manifest),
+    )
     written = [
         text_of(_CARD, render_card(manifest, facts)),
-        text_of(_CROISSANT, croissant_json(manifest, url=how.url, mode=how.mode, licence=licence, citation=citation)),
+        text_of(_CROISSANT, croissant),
         *([text_of(_PICTURE, picture)] if picture else []),
     ]
     if how.mode == "recipe":

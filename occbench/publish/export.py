@@ -32,6 +32,8 @@ _ROWS: Final = "rows.csv"
 _LABELS: Final = "labels.json"
 _MARK: Final = ".occbench-export.json"
 _COLUMNS: Final = ("file", "key", "label", "class", "condition", "group", "achieved")
+#: Of multi-label datasets, last: indices of the classes that are neither claimed nor denied of the image.
+_IGNORED: Final = "ignored"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class _Row:
     group: str
     achieved: float
     pixels: NDArray[np.uint8]
+    ignored: tuple[int, ...]
 
 
 def export(
@@ -75,13 +78,16 @@ def export(
     _claim(out, {"dataset": dataset.manifest.pixels_fingerprint, "form": form, "conditions": chosen})
     total = dataset.manifest.images * len(chosen)
     names = _class_folders(dataset.classes)
-    lines, labels = [], {}
+    multi_label = dataset.manifest.multi_label
+    lines: list[tuple[str, ...]] = [(*_COLUMNS, _IGNORED) if multi_label else _COLUMNS]
+    labels = {}
     for done, row in enumerate(_rows(dataset, chosen)):
-        path = _path(row, form, names, dataset.manifest.multi_label)
+        path = _path(row, form, names, multi_label)
         if not (out / path).is_file():
             write_bytes(out / path, encode_png_fast(row.pixels))
-        lines.append(_line(path, row, dataset.classes))
-        labels[Path(path).stem] = list(row.labels) if dataset.manifest.multi_label else row.labels[0]
+        line = _line(path, row, dataset.classes)
+        lines.append((*line, _indices(row.ignored)) if multi_label else line)
+        labels[Path(path).stem] = list(row.labels) if multi_label else row.labels[0]
         on_progress(done + 1, total)
     if form == "fiftyone":
         content = {"classes": list(dataset.classes), "labels": labels}
@@ -124,10 +130,12 @@ def _rows(dataset: OccludedDataset, chosen: Sequence[str]) -> Iterator[_Row]:
     for position in range(dataset.manifest.images):
         if clean is not None:
             example = clean.example(position)
-            yield _Row(example.key, example.labels, CLEAN.name, CLEAN.group, 0.0, example.image)
+            facts = (CLEAN.name, CLEAN.group, 0.0, example.image, example.ignored)
+            yield _Row(example.key, example.labels, *facts)
         for number in numbers:
             sample = dataset.sample(position * len(dataset.conditions) + number)
-            yield _Row(sample.key, sample.labels, sample.condition, sample.group, sample.achieved, sample.image)
+            facts = (sample.condition, sample.group, sample.achieved, sample.image, sample.ignored)
+            yield _Row(sample.key, sample.labels, *facts)
 
 
 def _path(row: _Row, form: Form, folders: Sequence[str], multi_label: bool) -> str:
@@ -140,14 +148,15 @@ def _path(row: _Row, form: Form, folders: Sequence[str], multi_label: bool) -> s
 
 
 def _line(path: str, row: _Row, classes: Sequence[str]) -> tuple[str, ...]:
-    label = " ".join(str(label) for label in row.labels)
     names = "; ".join(classes[label] for label in row.labels)
-    return path, row.key, label, names, row.condition, row.group, f"{row.achieved:.6f}"
+    return path, row.key, _indices(row.labels), names, row.condition, row.group, f"{row.achieved:.6f}"
+
+
+def _indices(labels: Sequence[int]) -> str:
+    return " ".join(str(label) for label in labels)
 
 
 def _csv(lines: Sequence[Sequence[str]]) -> bytes:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows(lines)
+    csv.writer(buffer, lineterminator="\n").writerows(lines)
     return buffer.getvalue().encode()

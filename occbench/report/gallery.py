@@ -38,7 +38,7 @@ class Row:
 
     Attributes:
         key: of the clean image.
-        class_name: of its label; several joined by commas for a multi-label image.
+        class_name: of its label; several joined by commas for a multi-label image, those that are ignored in brackets.
         clean: uint8[H, W, 3], RGB, after the resize rule.
         samples: one per condition shown, in the order of ``Gallery.conditions``.
     """

@@ -105,8 +105,12 @@ class _Rows:
             self.broken.append(f"{self._origin.key(position)}: {error}")
             return
         self._labels.add(example.labels)
-        name = ", ".join(self._origin.classes[label] for label in example.labels) or "no label"
-        self._found[example.labels, position] = Row(example.key, name, example.image, samples)
+        name = self._named(example.labels) or "no label"
+        ignored = f" (ignored: {self._named(example.ignored)})" if example.ignored else ""
+        self._found[example.labels, position] = Row(example.key, name + ignored, example.image, samples)
+
+    def _named(self, labels: Sequence[int]) -> str:
+        return ", ".join(self._origin.classes[label] for label in labels)
 
     def in_order(self) -> tuple[Row, ...]:
         """Return the rows by label, then position."""

@@ -127,7 +127,10 @@ def _draw_headers(draw: ImageDraw.ImageDraw, gallery: Gallery, layout: _Layout, 
 
 def _draw_row(sheet: Image.Image, row: Row, captions: list[tuple[str, ...]], layout: _Layout, top: int) -> None:
     draw, font, quiet = ImageDraw.Draw(sheet), _font(layout.text), _font(layout.text - 1)
-    words = _wrap(row.class_name.replace("_", " "), font, layout.label)[:3]
+    words = _wrap(row.class_name.replace("_", " "), font, layout.label)
+    most = max(3, _size(row.clean, layout.tile)[1] // layout.line)
+    if len(words) > most:
+        words = [*words[: most - 1], f"{words[most - 1]} ..."]
     _lines(draw, (layout.margin, top), [_fit(word, font, layout.label) for word in words], layout, _INK)
     for left, image in zip(layout.lefts, (row.clean, *(sample.image for sample in row.samples)), strict=True):
         sheet.paste(_picture(image, layout.tile), (left, top))

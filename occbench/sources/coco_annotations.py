@@ -14,9 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from occbench.core.errors import SourceError
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Category", "CocoAnnotations", "CocoImage", "PartAnnotation", "read_annotations"]
+from occbench.core.errors import BrokenImageError, SourceError
+
+__all__ = ["Category", "CocoAnnotations", "CocoImage", "PartAnnotation", "check_size", "read_annotations"]
 
 #: Three points: fewer enclose nothing.
 _LEAST_COORDINATES: Final = 6
@@ -40,12 +43,14 @@ class PartAnnotation(NamedTuple):
         segmentation: polygons, each an ``array`` of x and y in turn, or a mapping of run lengths; see
             ``core.rle.rasterise``.
         is_crowd: whether it covers many objects together (COCO's ``iscrowd``).
+        area: of its mask, pixels, as the file states it; None where it does not.
     """
 
     number: int
     category: int
     segmentation: "list[array[float]] | Mapping[str, Any]"
     is_crowd: bool = False
+    area: float | None = None
 
 
 class CocoImage(NamedTuple):
@@ -55,6 +60,19 @@ class CocoImage(NamedTuple):
     width: int
     height: int
     annotations: tuple[PartAnnotation, ...]
+
+
+def check_size(name: str, image: NDArray[np.uint8], width: int, height: int) -> None:
+    """Refuse an image uint8[H, W, 3] of another size than it was annotated in.
+
+    Raises:
+        BrokenImageError: it has another size; masks would lie beside what they are of.
+    """
+    found_height, found_width = image.shape[:2]
+    if (found_width, found_height) != (width, height):
+        raise BrokenImageError(
+            f"{name}: {found_width} x {found_height} px, but its annotations are for {width} x {height} px"
+        )
 
 
 @dataclass(frozen=True)
@@ -74,8 +92,13 @@ class CocoAnnotations:
     sha256: str
 
 
-def read_annotations(file: Path) -> CocoAnnotations:
+def read_annotations(file: Path, *, keep_maskless: bool = False) -> CocoAnnotations:
     """Read a COCO-style annotation file.
+
+    Args:
+        file: the file.
+        keep_maskless: whether annotations without a usable segment are kept, with none: they still say that an object
+            of their category is there.
 
     Raises:
         SourceError: it is missing, cannot be read, is no JSON or has no ``images``, ``annotations`` and ``categories``.
@@ -86,7 +109,7 @@ def read_annotations(file: Path) -> CocoAnnotations:
         raise SourceError(f"there is no annotation file {file}. Give a COCO-style JSON file.") from error
     except OSError as error:
         raise SourceError(f"the annotation file {file} cannot be read: {error.strerror}.") from error
-    reader = _Reader(file)
+    reader = _Reader(file, keep_maskless)
     try:
         content = json.loads(data, object_hook=reader.shrink)
     except (ValueError, RecursionError) as error:
@@ -99,8 +122,9 @@ def read_annotations(file: Path) -> CocoAnnotations:
 class _Reader:
     """Checks a file's tables and counts what it skips."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, keep_maskless: bool) -> None:
         self._file = file
+        self._keep_maskless = keep_maskless
         self._skipped: Counter[str] = Counter()
 
     def shrink(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -126,9 +150,9 @@ class _Reader:
             of_image, category = row["image_id"], row["category_id"]
             if {type(of_image), type(category)} != {int} or of_image not in images or category not in categories:
                 self._skipped["of an image or category that is not listed"] += 1
-            elif segmentation := self._usable(row.get("segmentation"), images[of_image]):
-                crowd = bool(row.get("iscrowd"))
-                found[of_image].append(PartAnnotation(row.get("id", place), category, segmentation, crowd))
+            elif (segmentation := self._usable(row.get("segmentation"), images[of_image])) or self._keep_maskless:
+                crowd, number = bool(row.get("iscrowd")), row.get("id", place)
+                found[of_image].append(PartAnnotation(number, category, segmentation or [], crowd, _area(row)))
         return CocoAnnotations(
             images=tuple(
                 CocoImage(str(row["file_name"]).replace("\\", "/"), row["width"], row["height"], tuple(found[number]))
@@ -190,3 +214,8 @@ class _Reader:
         if len(found) < len(rows):
             raise SourceError(f"{self._file} uses an id twice among {len(rows)} rows. Give every row its own id.")
         return found
+
+
+def _area(row: Mapping[str, Any]) -> float | None:
+    area = row.get("area")
+    return float(area) if isinstance(area, int | float) and 0 < area < math.inf else None

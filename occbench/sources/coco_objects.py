@@ -14,7 +14,7 @@ from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError, ConfigError, SourceError
 from occbench.core.rle import rasterise
 from occbench.core.types import Example
-from occbench.sources.coco_annotations import CocoAnnotations, CocoImage, PartAnnotation, read_annotations
+from occbench.sources.coco_annotations import CocoAnnotations, CocoImage, PartAnnotation, check_size, read_annotations
 from occbench.sources.coco_layout import find_annotation_file, locate_images
 from occbench.sources.folder_scan import unique_keys
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource
@@ -94,10 +94,7 @@ class CocoObjects(LabelledFileSource):
         example = self._images.example(index)
         name, found = self._images.files[index].relative, self._listing.objects[index]
         height, width = example.image.shape[:2]
-        if (width, height) != (found.width, found.height):
-            raise BrokenImageError(
-                f"{name}: {width} x {height} px, but its annotations are for {found.width} x {found.height} px"
-            )
+        check_size(name, example.image, found.width, found.height)
         try:
             mask = rasterise([found.annotation.segmentation], height, width)
         except ValueError as error:

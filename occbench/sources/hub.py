@@ -13,7 +13,15 @@ from occbench.core.errors import BrokenImageError, ConfigError
 from occbench.core.interfaces import Source
 from occbench.core.types import Example, slug
 from occbench.sources.decode import decode_image
-from occbench.sources.hub_table import Labels, find_image_column, find_label_column, open_split, read_labels
+from occbench.sources.hub_table import (
+    Labels,
+    find_ignored_column,
+    find_image_column,
+    find_label_column,
+    open_split,
+    read_ignored,
+    read_labels,
+)
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -36,6 +44,8 @@ class Hub(Source):
             ``save_to_disk`` folders.
         image_column: needed only where there are several image columns.
         label_column: needed only where it is neither the only ClassLabel nor called ``label`` or ``labels``.
+        ignored_column: of a multi-label source, lists of classes that are neither claimed nor denied of the image;
+            empty takes ``ignored`` where there is such a column, as datasets of occbench have.
         config: the configuration (subset) of a repository that has several.
         revision: a branch, tag or commit of the repository; name a commit to pin the data.
 
@@ -50,6 +60,7 @@ class Hub(Source):
     label_column: str = ""
     config: str = ""
     revision: str = ""
+    ignored_column: str = ""
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -101,6 +112,11 @@ class Hub(Source):
             raise BrokenImageError(f"{key}: the row has no label")
         return labels
 
+    def ignored_of(self, index: int) -> tuple[int, ...]:
+        """Return row ``index``'s ignored classes, without decoding its image."""
+        self.key(index)
+        return self._ignored[index] if self._ignored else ()
+
     def __getitem__(self, index: int) -> Example:
         """Decode row ``index``.
 
@@ -109,7 +125,7 @@ class Hub(Source):
             IndexError: no such row.
         """
         key, labels = self.key(index), self.labels_of(index)
-        return Example(key=key, image=self._image(index, key), labels=labels)
+        return Example(key=key, image=self._image(index, key), labels=labels, ignored=self.ignored_of(index))
 
     def _image(self, index: int, key: str) -> NDArray[np.uint8]:
         stored = self._rows[index][self._image_column] or {}
@@ -127,7 +143,9 @@ class Hub(Source):
         dataset = open_split(self.path, self.split, self.config, self.revision)
         column = find_image_column(dataset, self.image_column)
         labels = find_label_column(dataset, self.label_column)
-        return dataset.select_columns([column, labels]).cast_column(column, datasets.Image(decode=False))
+        ignored = find_ignored_column(dataset, self.ignored_column, labels)
+        columns = [name for name in (column, labels, ignored) if name]
+        return dataset.select_columns(columns).cast_column(column, datasets.Image(decode=False))
 
     @cached_property
     def _image_column(self) -> str:
@@ -138,6 +156,13 @@ class Hub(Source):
         return read_labels(self._rows, find_label_column(self._rows, self.label_column))
 
     @cached_property
+    def _ignored(self) -> tuple[tuple[int, ...], ...]:
+        """The ignored classes of each row; empty where there is no such column."""
+        labels = find_label_column(self._rows, self.label_column)
+        column = find_ignored_column(self._rows, self.ignored_column, labels)
+        return read_ignored(self._rows, column, self._labels) if column else ()
+
+    @cached_property
     def _fingerprint(self) -> str:
         from pyarrow import compute
 
@@ -146,7 +171,8 @@ class Hub(Source):
         files = compute.struct_field(images, "path").to_pylist()
         names = [Path(file).name if file else None for file in files]
         sizes = [_file_size(file) if size is None else size for size, file in zip(sizes, files, strict=True)]
-        return fingerprint([self.classes, self._labels.of_image, sizes, names])
+        ignored = [self._ignored] if self._ignored else []  # other sources' fingerprints stay what they were
+        return fingerprint([self.classes, self._labels.of_image, sizes, names, *ignored])
 
 
 def _file_size(file: str | None) -> int | None:

@@ -105,6 +105,41 @@ def find_label_column(dataset: "Dataset", asked: str) -> str:
     )
 
 
+def find_ignored_column(dataset: "Dataset", asked: str, labels: str) -> str:
+    """Return the column of ignored classes: the one asked for, or ``ignored``; empty where there is none.
+
+    It holds lists of the same type as the multi-label column ``labels``.
+
+    Raises:
+        SourceError: the column asked for is not there or of another type.
+    """
+    fits = {
+        name
+        for name, feature in dataset.features.items()
+        if name != labels and _inner(feature) is not None and _inner(feature) == _inner(dataset.features[labels])
+    }
+    if asked and asked not in fits:
+        raise SourceError(f"there is no column {asked!r} of lists like {labels!r}. The columns are {_listed(dataset)}.")
+    return asked or ("ignored" if "ignored" in fits else "")
+
+
+def read_ignored(dataset: "Dataset", column: str, labels: Labels) -> tuple[tuple[int, ...], ...]:
+    """Read a column of ignored classes; null means none, and what is a label of the row is not ignored.
+
+    Raises:
+        SourceError: a value is no class.
+    """
+    rows = [row or [] for row in dataset.select_columns([column]).with_format("arrow")[:][column].to_pylist()]
+    is_text = any(isinstance(value, str) for row in rows for value in row)
+    index_of: dict[Any, int] = {name if is_text else index: index for index, name in enumerate(labels.classes)}
+    if unknown := sorted({value for row in rows for value in row} - index_of.keys()):
+        raise SourceError(f"the column {column!r} has {unknown[0]!r}, which is no class. Name another ignored_column.")
+    return tuple(
+        tuple(sorted({index_of[value] for value in row}.difference(own or ())))
+        for row, own in zip(rows, labels.of_image, strict=True)
+    )
+
+
 def read_labels(dataset: "Dataset", column: str) -> Labels:
     """Read a label column.
 

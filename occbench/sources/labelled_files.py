@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from occbench.core.errors import SourceError
 from occbench.core.interfaces import Source
@@ -11,7 +12,49 @@ from occbench.core.types import Example
 from occbench.sources.decode import decode_image
 from occbench.sources.folder_scan import FoundFile, fingerprint_files, scan_images, unique_keys
 
-__all__ = ["LabelledFileSource", "LabelledFiles", "files_by_class_folder", "label_files"]
+__all__ = [
+    "LabelledFileSource",
+    "LabelledFiles",
+    "ListedImages",
+    "check_index",
+    "files_by_class_folder",
+    "label_files",
+]
+
+
+class ListedImages(Protocol):
+    """What a source of image files asks of its list of them."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash that changes with the files."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+
+    def key(self, index: int) -> str:
+        """Return image ``index``'s key, or raise IndexError."""
+
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Return image ``index``'s labels, or raise IndexError."""
+
+    def example(self, index: int) -> Example:
+        """Decode image ``index``, or raise IndexError or BrokenImageError."""
+
+
+def check_index(index: int, count: int) -> int:
+    """Return ``index``.
+
+    Raises:
+        IndexError: no such image of ``count``; indices start at zero and negative ones mean nothing.
+    """
+    if not 0 <= index < count:
+        raise IndexError(f"image {index} was asked for, the source has {count}")
+    return index
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +85,9 @@ class LabelledFiles:
         """Return image ``index``'s key.
 
         Raises:
-            IndexError: no such index; indices start at zero and negative ones mean nothing.
+            IndexError: no such index.
         """
-        if not 0 <= index < len(self.keys):
-            raise IndexError(f"image {index} was asked for, the source has {len(self.keys)}")
-        return self.keys[index]
+        return self.keys[check_index(index, len(self.keys))]
 
     def labels_of(self, index: int) -> tuple[int, ...]:
         """Return image ``index``'s one label.
@@ -54,8 +95,7 @@ class LabelledFiles:
         Raises:
             IndexError: no such index.
         """
-        self.key(index)  # a negative index would silently count from the end
-        return (self.labels[index],)
+        return (self.labels[check_index(index, len(self.keys))],)
 
     def example(self, index: int) -> Example:
         """Decode image ``index``.
@@ -82,7 +122,7 @@ class LabelledFileSource(Source):
 
     @property
     @abstractmethod
-    def _images(self) -> LabelledFiles:
+    def _images(self) -> ListedImages:
         """The files, found once: override with a ``functools.cached_property``."""
 
     @property
@@ -104,7 +144,7 @@ class LabelledFileSource(Source):
         return self._images.key(index)
 
     def labels_of(self, index: int) -> tuple[int, ...]:
-        """Return image ``index``'s one label, without decoding it."""
+        """Return image ``index``'s labels, without decoding it."""
         return self._images.labels_of(index)
 
     def __getitem__(self, index: int) -> Example:

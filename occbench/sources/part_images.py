@@ -15,7 +15,7 @@ from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError
 from occbench.core.rle import rasterise
 from occbench.core.types import Example
-from occbench.sources.coco_annotations import PartAnnotation
+from occbench.sources.coco_annotations import PartAnnotation, check_size
 from occbench.sources.folder_scan import FoundFile
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource
 
@@ -85,9 +85,7 @@ class PartImages:
         example = self.files.example(index)
         height, width = example.image.shape[:2]
         name = self.files.files[index].relative
-        if (width, height) != self.sizes[index]:
-            annotated = " x ".join(map(str, self.sizes[index]))
-            raise BrokenImageError(f"{name}: {width} x {height} px, but its annotations are for {annotated} px")
+        check_size(name, example.image, *self.sizes[index])
         regions = self.regions[index]
         try:
             parts = {

@@ -16,11 +16,11 @@ from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Source
 from occbench.core.types import Example
 from occbench.sources.toyparts_drawing.classes import CLASSES
+from occbench.sources.toyparts_drawing.options import check_options
 from occbench.sources.toyparts_drawing.scene import draw_scene
 
 __all__ = ["ToyParts"]
 
-_SPLITS: Final = ("train", "validation", "test")
 _CLASSES: Final = tuple(CLASSES)
 
 
@@ -54,15 +54,9 @@ class ToyParts(Source):
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        if self.split not in _SPLITS:
-            raise ConfigError(f"toyparts has no split {self.split!r}. Choose one of {', '.join(_SPLITS)}.")
+        check_options("toyparts", self.split, self.size_px)
         if self.images_per_class < 1:
             raise ConfigError(f"toyparts needs images_per_class of 1 or more, found {self.images_per_class}.")
-        if not 32 <= self.size_px <= 512:
-            raise ConfigError(
-                f"toyparts draws images of 32 to 512 px, found size_px {self.size_px}. "
-                "Choose a size in that range and let the resize rule do the rest."
-            )
 
     @property
     def classes(self) -> Sequence[str]:

@@ -66,6 +66,10 @@ def add_to_cub200(folder):
     write_cub200_tables(folder, 3)
 
 
+def coco(folder):
+    return coco_parts(folder)
+
+
 def coco_parts(folder):
     for value in range(2):
         paint(folder / "images" / f"{value}.png", value)
@@ -154,10 +158,55 @@ def toyparts(folder):
     return {"images_per_class": 1, "size_px": 32}
 
 
+def toyparts_scenes(folder):
+    return {"images": 4, "size_px": 32}
+
+
+def voc(folder):
+    write_voc(folder, ["000005", "000012"])
+    return {"path": str(folder)}
+
+
+def write_voc(folder, names):
+    """Every image has a car and, if difficult, a person."""
+    for value, name in enumerate(names):
+        paint(folder / "VOC2007" / "JPEGImages" / f"{name}.jpg", value)
+    lists, annotations = folder / "VOC2007" / "ImageSets" / "Main", folder / "VOC2007" / "Annotations"
+    for part in (lists, annotations):
+        part.mkdir(parents=True, exist_ok=True)
+    (lists / "trainval.txt").write_text("".join(f"{name}\n" for name in names))
+    objects = "".join(
+        f"<object><name>{name}</name><difficult>{difficult}</difficult><bndbox><xmin>3</xmin><ymin>4</ymin>"
+        "<xmax>20</xmax><ymax>9</ymax></bndbox></object>"
+        for name, difficult in (("car", 0), ("person", 1))
+    )
+    for name in names:
+        (annotations / f"{name}.xml").write_text(f"<annotation>{objects}</annotation>")
+
+
+def wider_attribute(folder):
+    write_wider(folder, ["0.jpg", "1.jpg"])
+    return {"path": str(folder)}
+
+
+def write_wider(folder, names):
+    """Two persons in every photograph."""
+    for value, name in enumerate(names):
+        paint(folder / "Image" / "train" / name, value)
+    persons = [
+        {"bbox": [3.0, 2.5, 9.5, 20.0], "attribute": [1, -1, 0] * 4 + [1, 1]},
+        {"bbox": [20.0, 5.0, 30.0, 40.0], "attribute": [-1] * 14},
+    ]
+    content = {"images": [{"file_name": f"train/{name}", "targets": persons} for name in names]}
+    (folder / "wider_attribute_annotation").mkdir(exist_ok=True)
+    (folder / "wider_attribute_annotation" / "wider_attribute_trainval.json").write_text(json.dumps(content))
+
+
 #: name -> makes a tiny instance's files in a folder that does not exist yet, and returns its options.
 SOURCES = {
     "ar_faces": ar_faces,
     "caltech101": caltech101,
+    "coco": coco,
     "coco_objects": coco_objects,
     "coco_parts": coco_parts,
     "cub200": cub200,
@@ -168,11 +217,15 @@ SOURCES = {
     "part_imagenet": part_imagenet,
     "pascal3d": pascal3d,
     "toyparts": toyparts,
+    "toyparts_scenes": toyparts_scenes,
+    "voc": voc,
+    "wider_attribute": wider_attribute,
 }
 #: name -> adds one image on disk; sources that read nothing from disk are not here.
 ADD_IMAGE = {
     "ar_faces": lambda folder: paint(folder / "m-001-09.bmp", 7),
     "caltech101": lambda folder: paint(folder / "101_ObjectCategories" / "ant" / "image_0003.jpg", 7),
+    "coco": add_to_coco_parts,
     "coco_objects": add_to_coco_parts,
     "coco_parts": add_to_coco_parts,
     "cub200": add_to_cub200,
@@ -182,6 +235,8 @@ ADD_IMAGE = {
     "oxford102": lambda folder: paint(folder / "jpg" / "image_00002.jpg", 7),
     "part_imagenet": add_to_part_imagenet,
     "pascal3d": add_to_pascal3d,
+    "voc": lambda folder: write_voc(folder, ["000005", "000012", "000019"]),
+    "wider_attribute": lambda folder: write_wider(folder, ["0.jpg", "1.jpg", "2.jpg"]),
 }
 
 
@@ -233,6 +288,12 @@ def test_examples_keep_their_shape_and_key(made):
         assert example.image.flags.c_contiguous
         assert all(0 <= label < len(source.classes) for label in example.labels)
         assert source.multi_label or len(example.labels) == 1
+        assert example.ignored == source.ignored_of(index)
+        assert source.multi_label or not example.ignored
+        assert all(0 <= label < len(source.classes) for label in example.ignored)
+        assert not set(example.ignored) & set(example.labels)
+        assert set(source.areas_of(index)) <= set(example.labels)
+        assert all(area > 0 for areas in source.areas_of(index).values() for area in areas)
         masks = [*example.parts.values(), *([] if example.object_mask is None else [example.object_mask])]
         assert all(mask.dtype == np.bool_ and mask.shape == example.image.shape[:2] for mask in masks)
 

@@ -281,7 +281,8 @@ class Squares(Source):
         mask = np.zeros((40, 40), dtype=bool)
         mask[5 : 20 + index] = True
         labels = tuple(label for label in range(3) if index >> label & 1)
-        return Example(self.key(index), image, labels, object_mask=mask, parts={"top": ~mask})
+        ignored = (2,) if index == 1 else ()
+        return Example(self.key(index), image, labels, object_mask=mask, parts={"top": ~mask}, ignored=ignored)
 
 
 @dataclass(frozen=True)
@@ -315,6 +316,9 @@ def test_a_users_own_source_and_occlusion_work_end_to_end(tmp_path, tiny_content
     assert verify(out).problems == ()
     dataset = load(out)
     assert [dataset[2 * image]["labels"].tolist() for image in range(4)] == [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]]
+    assert [dataset[2 * image + 1]["ignored"].tolist() for image in range(4)] == [[False] * 3, [False, False, True]] + [
+        [False] * 3
+    ] * 2
     hidden = dataset[0]["image"].permute(1, 2, 0).numpy()
     assert abs((hidden == 99).all(-1).mean() - dataset[0]["achieved"]) < (0.02 if storage != "jpeg" else 0.1)
     masks = pq.read_table(out / "clean/shard-00000.parquet")["masks"].to_pylist()

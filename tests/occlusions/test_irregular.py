@@ -8,9 +8,13 @@ from PIL import Image
 
 from occbench.core.compose import composite
 from occbench.core.errors import ConfigError, OcclusionError
+from occbench.core.prepare import Prepare, read_prepared
 from occbench.core.seeding import stream
 from occbench.core.types import Example
+from occbench.occlusions.holes import hole_overlay
 from occbench.occlusions.irregular import Irregular
+from occbench.occlusions.mask_files import fit_mask, read_mask
+from occbench.sources.coco import Coco
 
 
 def example_of(key="photo", height=224, width=224):
@@ -169,6 +173,48 @@ def test_a_mask_that_leaves_its_bin_when_cropped_gives_way_to_another(tmp_path):
     alone = Irregular(bins=(("some", 0.05, 0.2),), mask_folder=str(tmp_path))
     with pytest.raises(OcclusionError, match=r"image photo: none of the 1 masks of bin some"):
         alone.overlay(example_of(height=64, width=64), alone.conditions[0], 0)
+
+
+def test_the_same_image_always_gets_the_same_file(masks):
+    one, other = (Irregular(mask_folder=str(masks)) for _ in range(2))
+    low, high = one.conditions
+    keys = [f"image-{index}" for index in range(20)]
+    first = [hole_of(one, example_of(key, 64, 64), condition) for condition in (low, high) for key in keys]
+    for key in reversed(keys):
+        hole_of(other, example_of(key, 64, 64), high)
+    again = [hole_of(other, example_of(key, 64, 64), condition) for condition in (low, high) for key in keys]
+    assert np.array_equal(first, again)
+    assert len({hole.tobytes() for hole in first}) == 5, "all files are used"
+
+
+@pytest.mark.parametrize(("hole", "value"), [("bright", 0), ("dark", 255)])
+def test_an_empty_mask_leaves_the_image_as_it_is(tmp_path, hole, value):
+    """Scaling a mask by its own greatest value turns an empty one into a black image."""
+    Image.new("L", (50, 40), value).save(tmp_path / "empty.png")
+    example = Example("photo", stream(0, "photo").integers(256, 64 * 80 * 3).reshape(64, 80, 3).astype(np.uint8), (0,))
+    overlay = hole_overlay(fit_mask(read_mask(tmp_path / "empty.png", hole), 64, 80), (0, 0, 0))
+    assert overlay.achieved == 0
+    assert np.array_equal(composite(example.image, overlay), example.image)
+
+
+def test_real_masks_on_real_photographs(real_data):
+    source = Coco(str(real_data / "coco_sample"))
+    bins = (("low", 0.1, 0.3), ("high", 0.45, 0.6))
+    player = Irregular(bins=bins, mask_folder=str(real_data / "irregular_masks"))
+    holes = []
+    for index in range(12):
+        example = read_prepared(source, index, Prepare(rule="direct", size_px=224))
+        for condition, (_, low, high) in zip(player.conditions, bins, strict=True):
+            overlay = player.overlay(example, condition, 0)
+            occluded = composite(example.image, overlay)
+            hidden = np.zeros((224, 224), dtype=np.bool_)
+            height, width = overlay.alpha.shape
+            hidden[overlay.y0 : overlay.y0 + height, overlay.x0 : overlay.x0 + width] = overlay.alpha == 255
+            assert low < hidden.mean() <= high
+            assert (occluded[hidden] == 0).all()
+            assert np.array_equal(occluded[~hidden], example.image[~hidden])
+            holes.append(hidden.tobytes())
+    assert len(set(holes)) >= 5, "masks are drawn for each image"
 
 
 def test_a_hole_is_bright_or_dark(tmp_path):

@@ -87,6 +87,42 @@ def test_label_types(tmp_path, feature, labels, classes, expected):
     assert source.multi_label == isinstance(labels[0], list)
 
 
+MANY = datasets.List(NAMED)
+
+
+def with_ignored(folder, ignored, column="ignored", labels=((0,), (1, 2)), feature=MANY):
+    made = table(feature, [list(own) for own in labels])
+    made = made.add_column(column, ignored).cast_column(column, feature)
+    return as_parquet(made, folder)
+
+
+def test_ignored_classes_are_read_where_there_are_some(tmp_path):
+    source = Hub(with_ignored(tmp_path / "a", [[2, 1], [0]]))
+    assert [source.labels_of(index) for index in range(2)] == [(0,), (1, 2)]
+    assert [source.ignored_of(index) for index in range(2)] == [source[i].ignored for i in range(2)] == [(1, 2), (0,)]
+    other = Hub(with_ignored(tmp_path / "b", [[2, 1], []]))
+    assert other.fingerprint != source.fingerprint
+    named = Hub(
+        with_ignored(tmp_path / "c", [[1], []], "unspecified"), label_column="label", ignored_column="unspecified"
+    )
+    assert named.ignored_of(0) == (1,)
+    assert Hub(with_ignored(tmp_path / "d", [[0, 1], [1]])).ignored_of(0) == (1,), "what is a label is not ignored"
+    words = datasets.List(datasets.Value("string"))
+    text = Hub(with_ignored(tmp_path / "e", [["b"], []], labels=(("a",), ("b",)), feature=words), label_column="label")
+    assert text.ignored_of(0) == (1,)
+    with pytest.raises(IndexError):
+        source.ignored_of(2)
+
+
+def test_an_ignored_column_that_is_none_is_refused(tmp_path):
+    with pytest.raises(SourceError, match=r"no column 'label' of lists like 'label'"):
+        len(Hub(as_parquet(table(MANY, [[0], [1]]), tmp_path / "a"), ignored_column="label"))
+    words = datasets.List(datasets.Value("string"))
+    strange = with_ignored(tmp_path / "b", [["zebra"], []], labels=(("a",), ("b",)), feature=words)
+    with pytest.raises(SourceError, match=r"the column 'ignored' has 'zebra', which is no class"):
+        Hub(strange, label_column="label").ignored_of(0)
+
+
 def test_rows_without_label_or_image_are_broken_and_the_others_work(tmp_path):
     features = datasets.Features({"image": datasets.Image(), "label": NAMED})
     image = {"bytes": table(NAMED, [0]).cast_column("image", datasets.Image(decode=False))[0]["image"]["bytes"]}

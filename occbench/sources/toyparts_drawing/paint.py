@@ -40,9 +40,23 @@ def backdrop(draw: Stream, size_px: int) -> Picture:
     return np.asarray(np.clip(picture, 0, 1, out=picture))
 
 
-def painted(picture: Picture, layers: Sequence[Layer], coverages: Sequence[Coverage], draw: Stream) -> Picture:
-    """Return ``picture`` with every layer blended in, each in its own colours and texture."""
-    behind, picture = picture, picture.copy()
+def painted(
+    picture: Picture,
+    layers: Sequence[Layer],
+    coverages: Sequence[Coverage],
+    draw: Stream,
+    behind: Picture | None = None,
+) -> Picture:
+    """Return ``picture`` with every layer blended in, each in its own colours and texture.
+
+    Args:
+        picture: the backdrop, or what other calls made of it.
+        layers: of one object, and clutter: colours of their parts are drawn around one.
+        coverages: of the layers.
+        draw: decides colours and textures.
+        behind: the backdrop, where ``picture`` is no longer it.
+    """
+    behind, picture = picture if behind is None else behind, picture.copy()
     candidates = _bright(draw.uniforms(3, 3))
     palette = candidates[candidates.sum(axis=1).argmax()]
     spread = draw.uniform(0.1, 0.6)  # how far the parts' colours are from one another

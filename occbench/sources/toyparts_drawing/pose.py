@@ -18,15 +18,15 @@ __all__ = ["posed", "strewn"]
 _MARGIN: Final = 0.02  # between an object and the frame
 
 
-def posed(layers: Sequence[Layer], draw: Stream) -> tuple[Layer, ...]:
+def posed(layers: Sequence[Layer], draw: Stream, extents: tuple[float, float] = (0.55, 0.95)) -> tuple[Layer, ...]:
     """Return an object in image coordinates, wholly inside the frame.
 
-    Mirrored half the time, stretched by up to 15 %, turned by up to 25 degrees either way; its longer side takes 55 to
-    95 % of the image, its place is uniform over where it fits.
+    Mirrored half the time, stretched by up to 15 %, turned by up to 25 degrees either way; its longer side takes a
+    share of the image between ``extents``, its place is uniform over where it fits.
     """
     mirror = -1.0 if draw.uniform() < 0.5 else 1.0
     stretch, angle = draw.uniform(0.85, 1.15), np.deg2rad(draw.uniform(-25.0, 25.0))
-    extent, place = draw.uniform(0.55, 0.95), draw.uniforms(2)
+    extent, place = draw.uniform(*extents), draw.uniforms(2)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     matrix = np.array([[mirror * stretch, 0.0], [0.0, 1.0]]) @ turn
     points, size = _scaled(layers, matrix, extent)

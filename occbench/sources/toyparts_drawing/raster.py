@@ -61,6 +61,11 @@ class LabelMap:
         share = cv2.resize(fine, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
         return Coverage((slice(y0, y1), slice(x0, x1)), np.asarray(share, dtype=np.uint8))
 
+    def areas(self) -> NDArray[np.float64]:
+        """Return float64[layers], the visible share of the image that each layer covers."""
+        counts = np.bincount(self._labels.ravel(), minlength=len(self._boxes) + 1)
+        return np.asarray(counts[1:] / self._labels.size, dtype=np.float64)
+
     def edges(self) -> NDArray[np.uint8]:
         """Return uint8[S, S], high along the borders between labels."""
         width = max(2, round(_EDGE * self._labels.shape[0]))
