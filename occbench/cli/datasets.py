@@ -1,9 +1,12 @@
 """`occbench generate`, `verify`, `preview` and `list`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from occbench.cli.engine import AddressOption, Engine, EngineOption
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="A packaged recipe's name (see `occbench list recipes`) or a YAML file.")
@@ -40,8 +43,14 @@ def generate(
         typer.Option(help="Container of materialised images; default as in the recipe."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(help="Processes; 0 works in this one. Default: one a core, or one a GPU for a network.")
+        int,
+        typer.Option(
+            help="Processes; 0 works in this one. Default: one a core, or one a GPU for a network. On a cluster: "
+            "shards at the same time, by default as many as it takes."
+        ),
     ] = -1,
+    engine: EngineOption = "local",
+    address: AddressOption = "auto",
     limit: Annotated[int | None, typer.Option(help="At most so many clean images, evenly spread.")] = None,
     set_: SetOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be used.")] = False,
@@ -58,10 +67,10 @@ def generate(
     from occbench.cli.terminal import progress_bar, show_estimate, show_manifest
     from occbench.core.errors import ConfigError
     from occbench.data.recipe import load_recipe
-    from occbench.engine.local import LocalExecutor
     from occbench.generate.plan import default_workers, estimate, plan
     from occbench.generate.run import generate as run
 
+    where = Engine(engine, address)
     changes = list(set_ or [])
     changes += ["storage.layout=materialised"] if materialise else []
     changes += [f"storage.format={format}"] if format else []
@@ -70,16 +79,16 @@ def generate(
             raise ConfigError(
                 "--from takes everything from what was published; beside it give only --source and --out."
             )
-        rebuild_published(from_, out, source, workers)
+        rebuild_published(from_, out, source, partial(where.for_recipe, workers=workers))
         return
     if not recipe:
         raise ConfigError("generate needs a recipe: one of `occbench list recipes`, a YAML file, or --from hub:...")
     loaded = load_recipe(recipe, changes)
-    workers = default_workers(loaded) if workers < 0 else workers
     if dry_run:
         planned = plan(loaded, loaded.open_source(source), source, limit)
-        show_estimate(estimate(planned, assume_images), workers)
+        show_estimate(estimate(planned, assume_images), default_workers(loaded) if workers < 0 else workers)
         return
+    executor = where.for_recipe(loaded, workers)
     with progress_bar(f"Generating {loaded.name}", len(loaded.conditions())) as show:
         manifest = run(
             loaded,
@@ -87,7 +96,7 @@ def generate(
             source_path=source,
             limit=limit,
             strict=strict,
-            executor=LocalExecutor(workers),
+            executor=executor,
             on_progress=show,
         )
     show_manifest(manifest, out)

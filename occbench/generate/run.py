@@ -1,10 +1,12 @@
 """`occbench generate`: from a recipe and a source to a complete dataset directory."""
 
 import json
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from occbench.core.errors import StorageError
 from occbench.core.files import hash_file, remove_partial_files, write_bytes
 from occbench.core.interfaces import Executor, Source
 from occbench.data.manifest import FORMAT_VERSION, FileEntry, Manifest, SourceEntry, made_with, read_manifest
@@ -16,7 +18,7 @@ from occbench.engine.local import LocalExecutor
 from occbench.generate.overlays import ReadyOverlays
 from occbench.generate.plan import Plan, plan
 from occbench.generate.shard import Shard, ShardReport, make_shard
-from occbench.generate.workdir import Workdir
+from occbench.generate.workdir import Workdir, claimed_here
 
 __all__ = ["Progress", "generate"]
 
@@ -101,10 +103,20 @@ def _make(
         on_progress(Progress(done, len(planned.indices), resumed, quarantined))
 
     tell()
-    for shard, report in executor.map(make_shard, missing):
+    for shard, report in executor.map(_make_claimed, missing):
         reports[shard.number] = report
         tell()
     return [reports[shard.number] for shard in shards]
+
+
+def _make_claimed(shard: Shard) -> ShardReport:
+    """Make a shard in a directory that the driver has claimed, perhaps on another machine."""
+    if not claimed_here(shard.directory):
+        raise StorageError(
+            f"the machine {platform.node()} does not see the dataset's directory {shard.directory}. Give --out a "
+            "folder that all machines of the cluster share under the same path, or s3://BUCKET/NAME."
+        )
+    return make_shard(shard)
 
 
 def _finish(planned: Plan, source: Source, out: Path, reports: list[ShardReport]) -> Manifest:

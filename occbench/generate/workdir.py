@@ -1,8 +1,6 @@
 """The output directory: whose it is, what is finished in it, and how it is closed."""
 
-import fcntl
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,13 +10,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from occbench.core.errors import DatasetError, StorageError
-from occbench.core.files import PART_SUFFIX, hash_file, remove_partial_files, storage_errors, write_json
+from occbench.core.files import PART_SUFFIX, hash_file, locked, remove_partial_files, storage_errors, write_json
 from occbench.data.manifest import MANIFEST, WORK_FOLDER, read_manifest
 from occbench.data.overlays import OVERLAYS_FOLDER
 from occbench.generate.plan import Plan
 from occbench.generate.shard import Shard, ShardReport
 
-__all__ = ["Workdir"]
+__all__ = ["Workdir", "claimed_here"]
 
 _PLAN_FILE = "plan.json"
 _LOCK_FILE = "lock"
@@ -91,19 +89,9 @@ class Workdir:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other runs out for as long as this process works here; the lock dies with the process."""
-        with storage_errors(self._directory):
-            descriptor = os.open(self._work / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise StorageError(
-                f"another process is making {self._directory} right now. Wait for it or stop it, then run again."
-            ) from error
-        try:
+        refusal = f"another process is making {self._directory} right now. Wait for it or stop it, then run again."
+        with locked(self._work / _LOCK_FILE, refusal):
             yield
-        finally:
-            os.close(descriptor)
 
     def _holds_shards(self) -> bool:
         # overlays that are stored wait in the work folder until their shard is written, hours of work among them
@@ -129,6 +117,11 @@ class Workdir:
                 f"{self._directory} is not empty and is no occbench dataset: it has {len(found)} entries, {min(found)} "
                 "among them. Choose another --out; nothing in it was touched."
             )
+
+
+def claimed_here(directory: Path) -> bool:
+    """Whether a run has claimed a directory, as far as this machine sees it."""
+    return (directory / WORK_FOLDER / _PLAN_FILE).is_file()
 
 
 def _planned_fingerprint(file: Path) -> str:
