@@ -84,7 +84,7 @@ def export(
     typer.secho(f"{out}: {count:,} images; rows.csv has their labels and conditions.", fg="green")
 
 
-def rebuild_published(place: str, out: Path, source: str, executor_for: "Callable[[Recipe], Executor]") -> None:
+def rebuild_published(place: str, out: Path | str, source: str, executor_for: "Callable[[Recipe], Executor]") -> None:
     """Make a dataset that was published as a recipe again; what `occbench generate --from` does."""
     from occbench.cli.terminal import progress_bar, show_manifest
     from occbench.data.kit import read_kit

@@ -11,17 +11,18 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
-import occbench.generate.run
 from occbench.bench.cell import cells
 from occbench.bench.jobs import Request, Workplace, run_cells
 from occbench.bench.pipeline import ActivationCache
 from occbench.bench.run import Listener
 from occbench.core.errors import BrokenImageError, ConfigError, StorageError, WorkerError
+from occbench.core.interfaces import Executor
 from occbench.core.worker import takes_over, worker_number
 from occbench.data.recipe import parse_recipe
 from occbench.engine.cluster import RayExecutor
@@ -225,19 +226,20 @@ def test_cells_are_the_same_though_a_machine_is_lost(machines, tiny_benchmark, t
     assert [name for name in made if made[name] != expected[name] and not name.endswith("manifest.json")] == []
 
 
-def test_a_folder_that_a_machine_does_not_see_is_one_line(on_ray, tiny_recipe, tiny_images, tmp_path, monkeypatch):
-    def elsewhere(directory):
-        return False
+def test_a_folder_that_a_machine_does_not_see_is_one_line(on_ray, tiny_recipe, tiny_images, tmp_path):
+    out = tmp_path / "out"
 
-    # stands for a disk of the driver's own: both machines of this cluster see the same one
-    on_ray.connect().cloudpickle.register_pickle_by_value(occbench.generate.run)
-    monkeypatch.setattr("occbench.generate.run.claimed_here", elsewhere)
-    try:
-        with pytest.raises(StorageError, match=r"the machine \S+ does not see the dataset's directory .*s3://BUCKET"):
-            generate(tiny_recipe(), tmp_path / "out", source_path=str(tiny_images), executor=on_ray)
-    finally:
-        on_ray.connect().cloudpickle.unregister_pickle_by_value(occbench.generate.run)
-    assert not (tmp_path / "out" / "manifest.json").exists()
+    @dataclass(frozen=True)
+    class OnAnotherDisk(Executor):
+        """Both machines of this cluster see the same disk, so the driver's claim is hidden from them."""
+
+        def map(self, job, items):
+            (out / ".work" / "plan.json").unlink()
+            return on_ray.map(job, items)
+
+    with pytest.raises(StorageError, match=r"the machine \S+ does not see the dataset's directory .*s3://BUCKET"):
+        generate(tiny_recipe(), out, source_path=str(tiny_images), executor=OnAnotherDisk())
+    assert not (out / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(("workers", "cpus", "tries"), [(-1, 1, 3), (0, 0, 3), (0, 1, 0)])
