@@ -4,8 +4,12 @@
 
 Ray runs on this machine, one cluster of one worker and one of two by turns; the local engine with as many processes
 takes its turns beside them, which shows what is Ray's and what is the machine's. Throughput is taken from the moment
-that every worker has finished a shard, or nearly, to the last shard, so starting workers does not count. A lone
-busy loop per worker, at the end of each pass, says how much processor two processes got just then.
+that every worker has finished two shards, or nearly, to the last shard, so starting workers does not count.
+
+On a machine that has other work, two workers get less than two processors. So each pass ends with busy loops, one alone
+and two at once, which say how much they would have got; and an efficiency is given that other programs do not touch:
+the share of the time that workers spend in shards (an engine that keeps them waiting loses it) times the processor time
+of an image with one worker over that with two (engines whose workers hinder each other lose that).
 """
 
 import argparse
@@ -13,26 +17,56 @@ import json
 import logging
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Generic
 
 import ray
 from generate import copy_photos, recipe
 from machine import load, machine
 
-from occbench.core.interfaces import Executor
+from occbench.core.interfaces import Executor, Item, Result
 from occbench.data.recipe import Recipe
 from occbench.engine.cluster import RayExecutor
 from occbench.engine.local import LocalExecutor
-from occbench.generate.run import Progress, generate
+from occbench.generate.run import generate
 
 #: Steps of the busy loop: a second or so.
 _LOOP = 12_000_000
+
+
+@dataclass(frozen=True)
+class Metered(Executor):
+    """Notes of every item what it took in its worker, and when it was done here.
+
+    Attributes:
+        engine: does the work.
+        taken: (processor seconds, seconds, moment of the driver's clock) of each item, in order of completion.
+    """
+
+    engine: Executor
+    taken: list[tuple[float, float, float]] = field(default_factory=list)
+
+    def map(self, job: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:
+        """Run ``job`` on every item; see ``Executor.map``."""
+        for item, (result, processor_s, wall_s) in self.engine.map(_Timed(job), items):
+            self.taken.append((processor_s, wall_s, time.perf_counter()))
+            yield item, result
+
+
+@dataclass(frozen=True)
+class _Timed(Generic[Item, Result]):
+    job: Callable[[Item], Result]
+
+    def __call__(self, item: Item) -> tuple[Result, float, float]:
+        wall, processor = time.perf_counter(), time.process_time()
+        result = self.job(item)
+        return result, time.process_time() - processor, time.perf_counter() - wall
 
 
 def main() -> None:
@@ -51,6 +85,10 @@ def main() -> None:
         "passes": passes,
         "efficiency_of_two_ray_workers": _median(item["ray"]["efficiency"] for item in passes),
         "efficiency_of_two_local_workers": _median(item["local"]["efficiency"] for item in passes),
+        "efficiency_without_other_programs": {
+            engine: _median(item[engine]["efficiency_without_other_programs"] for item in passes)
+            for engine in ("ray", "local")
+        },
         "efficiency_of_two_busy_loops": _median(item["busy_loop_efficiency"] for item in passes),
         "ray_over_local_with_one": _median(_ratio(item, "one") for item in passes),
         "ray_over_local_with_two": _median(_ratio(item, "two") for item in passes),
@@ -92,10 +130,13 @@ def _pass(what: Recipe, folder: Path, options: argparse.Namespace) -> dict[str, 
     found: dict[str, Any] = {"ray": {}, "local": {}}
     for workers, name in ((1, "one"), (2, "two")):
         with _cluster(workers) as executor:
-            found["ray"][name] = _images_per_s(what, folder, executor, workers, options.images)
-        found["local"][name] = _images_per_s(what, folder, LocalExecutor(workers), workers, options.images)
+            found["ray"][name] = _measure(what, folder, executor, workers, options)
+        found["local"][name] = _measure(what, folder, LocalExecutor(workers), workers, options)
     for engine in ("ray", "local"):
-        found[engine]["efficiency"] = round(found[engine]["two"] / found[engine]["one"] / 2, 3)
+        one, two = found[engine]["one"], found[engine]["two"]
+        found[engine]["efficiency"] = round(two["images_per_s"] / one["images_per_s"] / 2, 3)
+        inflation = two["processor_ms_per_image"] / one["processor_ms_per_image"]
+        found[engine]["efficiency_without_other_programs"] = round(two["share_in_shards"] / inflation, 3)
     alone, together = _busy_s(1), _busy_s(2)
     return found | {"busy_loop_efficiency": round(alone / together, 3), "load": load()}
 
@@ -117,20 +158,24 @@ def _cluster(workers: int) -> Iterator[RayExecutor]:
         ray.shutdown()
 
 
-def _images_per_s(what: Recipe, folder: Path, executor: Executor, workers: int, images: int) -> float:
-    finished: list[tuple[float, int]] = []
-
-    def watch(progress: Progress) -> None:
-        if progress.images_done:
-            finished.append((time.perf_counter(), progress.images_done))
-
+def _measure(
+    what: Recipe, folder: Path, engine: Executor, workers: int, options: argparse.Namespace
+) -> dict[str, float]:
+    """Generate once; return throughput, processor time and how much of the workers' time went into shards."""
+    metered = Metered(engine)
     with TemporaryDirectory(dir=folder) as out:
         source = str(folder / "photos")
-        generate(what, Path(out) / "dataset", source_path=source, executor=executor, limit=images, on_progress=watch)
+        generate(what, Path(out) / "dataset", source_path=source, executor=metered, limit=options.images)
     # the first shards pay for imports and for preparing the patterns, the last for workers that have nothing left
-    start, end = 2 * workers - 1, len(finished) - workers
-    (first_s, first), (last_s, last) = finished[start], finished[end]
-    return round((last - first) / (last_s - first_s), 2)
+    start, end = 2 * workers - 1, len(metered.taken) - workers
+    counted = metered.taken[start + 1 : end + 1]
+    elapsed_s = metered.taken[end][2] - metered.taken[start][2]
+    images = len(counted) * options.images_per_shard
+    return {
+        "images_per_s": round(images / elapsed_s, 2),
+        "processor_ms_per_image": round(sum(taken[0] for taken in counted) / images * 1e3, 3),
+        "share_in_shards": round(sum(taken[1] for taken in counted) / workers / elapsed_s, 3),
+    }
 
 
 def _busy_s(processes: int) -> float:
@@ -169,7 +214,7 @@ def _overhead(executor: RayExecutor, tasks: int) -> dict[str, float]:
 
 
 def _ratio(item: dict[str, Any], workers: str) -> float:
-    return float(item["ray"][workers] / item["local"][workers])
+    return float(item["ray"][workers]["images_per_s"] / item["local"][workers]["images_per_s"])
 
 
 def _median(values: Iterator[float]) -> float:
