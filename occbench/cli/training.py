@@ -93,7 +93,7 @@ def run_benchmark(
     here = 1 if jobs is None else jobs
     request = Request(
         loaded, source, test_images, runs, None if precision is None else precision / 100, here,
-        threads_of(here, threads), track, decoded or runs / "decoded",
+        threads_of(1 if where.is_cluster else here, threads), track, decoded or runs / "decoded",
     )  # fmt: skip
     executor = None
     if where.is_cluster and not dry_run:
@@ -114,7 +114,10 @@ def run_benchmark(
 
 
 def on_cluster(request: "Request", where: Engine, jobs: int) -> "tuple[Request, Executor]":
-    """Return a request whose cells run on the machines of a cluster, with the threads that they would have here.
+    """Return a request whose cells run on the machines of a cluster, and where they do.
+
+    Without ``--threads`` a cell has as many as it would have here, so that it ends in the same bytes; with a GPU, the
+    share of its machine's processors that goes with it.
 
     Args:
         request: of the command.
@@ -126,7 +129,7 @@ def on_cluster(request: "Request", where: Engine, jobs: int) -> "tuple[Request, 
     """
     import torch
 
-    threads = request.threads or torch.get_num_threads()
+    threads = request.threads or where.for_cells(jobs, 1).cpus_per_gpu() or torch.get_num_threads()
     executor = where.for_cells(jobs, threads)
     beside = max(executor.places(), default=1)  # cells that share one machine's memory
     beside = min(beside, jobs or beside)

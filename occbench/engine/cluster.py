@@ -94,7 +94,7 @@ class RayExecutor(Executor):
                 "cluster; or leave --engine out."
             ) from error
         if not ray.is_initialized():
-            address = os.environ.get("RAY_ADDRESS", "auto") if self.address == "auto" else self.address
+            address = (os.environ.get("RAY_ADDRESS") or "auto") if self.address == "auto" else self.address
             try:
                 _knock(address)
                 ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
@@ -112,6 +112,15 @@ class RayExecutor(Executor):
             ConfigError: as ``map``.
         """
         return _places(self, self.connect())
+
+    def cpus_per_gpu(self) -> int:
+        """Return how many processors there are for each GPU, on the machine that has fewest; 0 in a cluster without.
+
+        Raises:
+            ConfigError: as ``map``.
+        """
+        machines = [has for has in _machines(self.connect()) if has.get("GPU", 0) >= 1]
+        return min((max(1, int(has.get("CPU", 0) // has["GPU"])) for has in machines), default=0)
 
 
 def _knock(address: str) -> None:
@@ -269,13 +278,18 @@ def _versions() -> dict[str, str]:
 
 
 def _places(executor: RayExecutor, ray: Any) -> list[int]:  # noqa: ANN401
-    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    machines = _machines(ray)
     takes_gpu = executor.gpu and any(has.get("GPU", 0) >= 1 for has in machines)
     takes = [
         int(min(has.get("CPU", 0) // executor.cpus, has.get("GPU", 0) if takes_gpu else float("inf")))
         for has in machines
     ]
     return [places for places in takes if places]
+
+
+def _machines(ray: Any) -> list[dict[str, float]]:  # noqa: ANN401
+    """Return what each machine of the cluster has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _losses(ray: Any) -> tuple[type[Exception], ...]:  # noqa: ANN401

@@ -39,6 +39,8 @@ pytestmark = [
 ]
 
 PNG = {"layout": "materialised"}
+#: A GPU only in Ray's books, which is enough to see who would get it.
+SECOND = {"num_cpus": 1, "num_gpus": 1, "object_store_memory": 10**8}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def cluster(tmp_path_factory):
 
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 10**8})
-    made.add_node(num_cpus=1, object_store_memory=10**8)
+    made.add_node(**SECOND)
     yield made
     ray.shutdown()
     made.shutdown()
@@ -59,7 +61,7 @@ def cluster(tmp_path_factory):
 def machines(cluster):
     """The cluster, with its second machine there again if a test has killed it."""
     if len(cluster.worker_nodes) == 0:
-        cluster.add_node(num_cpus=1, object_store_memory=10**8)
+        cluster.add_node(**SECOND)
     return cluster
 
 
@@ -125,6 +127,17 @@ def test_every_item_has_its_result_and_both_machines_work(on_ray, tmp_path, monk
         "relative paths mean the driver's"
     )
     assert on_ray.places() == [1, 1]
+
+
+def visible_gpus(_):
+    return os.environ.get("CUDA_VISIBLE_DEVICES"), worker_number()
+
+
+def test_a_task_that_works_with_a_network_gets_a_gpu_for_itself(machines):
+    executor = RayExecutor(machines.address, gpu=True)
+    assert dict(executor.map(visible_gpus, ["one", "two"])) == dict.fromkeys(["one", "two"], ("0", 0))
+    assert executor.places() == [1]
+    assert executor.cpus_per_gpu() == 1
 
 
 def test_lost_workers_are_replaced_and_what_always_kills_them_is_named_last(machines, tmp_path):
@@ -288,6 +301,34 @@ def test_the_command_line_makes_the_same_dataset_and_runs_on_a_cluster(
     on_ray = ("--engine", "ray", "--address", "local")
     occbench("generate", recipe_file(**PNG), "--source", tiny_images, "--out", "out", *on_ray)
     assert bytes_of(tmp_path / "out") == bytes_of(finished(**PNG))
+    out = tmp_path / "stopped"
+    command = [
+        sys.executable,
+        "-m",
+        "occbench",
+        "generate",
+        "tiny.yaml",
+        "--source",
+        str(tiny_images),
+        "--out",
+        "stopped",
+    ]
+    process = subprocess.Popen(
+        [*command, *on_ray, "--set", "prepare.size_px=768"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while process.poll() is None and not list(out.glob(".work/shard-*.json")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    done = len(list(out.glob(".work/shard-*.json")))
+    time.sleep(2)
+    assert len(list(out.glob(".work/shard-*.json"))) == done < 6, "nothing works on"
     content = tiny_benchmark().model_dump(mode="json", exclude_none=True)
     (tmp_path / "bench.yaml").write_text(yaml.safe_dump(content))
     printed = occbench("run-benchmark", "bench.yaml", "--runs", "ray", "--threads", 1, *on_ray)
