@@ -29,6 +29,9 @@ from occbench.engine.cluster import RayExecutor
 from occbench.engine.local import LocalExecutor
 from occbench.generate.run import generate
 
+from . import test_local
+from .test_local import die_on_bad, double, refuse
+
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")
 
 pytestmark = [
@@ -48,13 +51,15 @@ def cluster(tmp_path_factory):
     """A cluster of two machines with a processor each, the second of which may be killed; see ``machines``."""
     from ray.cluster_utils import Cluster
 
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    for module in (sys.modules[__name__], test_local):  # the machines cannot import them
+        ray.cloudpickle.register_pickle_by_value(module)
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 10**8})
     made.add_node(**SECOND)
     yield made
     ray.shutdown()
     made.shutdown()
-    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    for module in (sys.modules[__name__], test_local):
+        ray.cloudpickle.unregister_pickle_by_value(module)
 
 
 @pytest.fixture
@@ -74,10 +79,6 @@ def kill_a_machine(machines):
     machines.remove_node(next(iter(machines.worker_nodes)), allow_graceful=False)
 
 
-def double(item):
-    return 2 * item
-
-
 def who_am_i(meeting):
     """Wait until two workers have come, then say where this one is."""
     (Path(meeting) / str(os.getpid())).touch()
@@ -92,19 +93,6 @@ def die_once(marker):
         Path(marker).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return takes_over()
-
-
-def die_on_bad(path):
-    if Path(path).name == "bad":
-        os._exit(3)
-    Path(path).touch()
-    return Path(path).name
-
-
-def refuse(item):
-    if item == 1:
-        raise BrokenImageError("item 1: zero bytes")
-    return item
 
 
 def stumble(item):
