@@ -96,6 +96,7 @@ def measure(cell: Cell, materials: Materials, source: Source, device: torch.devi
     images = len(sample.train) + len(sample.validation) + len(sample.pairs) + len(sample.test)
     decode_s = (time.perf_counter() - started) / images
     cache = ActivationCache()
+    _fit(cell, pipeline, sample, cache)
     with TemporaryDirectory(prefix="occbench-dry-run-") as folder:
         new_s, known_s, block_s = _prediction_s(cell, pipeline, sample, cache, Path(folder))
         refresh_s = _refresh_s(cell, pipeline, sample, cache)
@@ -212,6 +213,15 @@ def _pairs(times: Sequence[float]) -> list[tuple[float, float]]:
 
 
 @torch.no_grad()
+def _fit(cell: Cell, pipeline: Pipeline, sample: Materials, cache: ActivationCache) -> None:
+    """Let the method fill its module, without which it can predict nothing."""
+    run, method = Training(pipeline, sample, cell.arm, cache, cell.seed), cell.arm.build()
+    pipeline.model.eval()
+    method.on_training_start(run)
+    method.on_training_end(run)
+
+
+@torch.no_grad()
 def _refresh_s(cell: Cell, pipeline: Pipeline, sample: Materials, cache: ActivationCache) -> float:
     run, method = Training(pipeline, sample, cell.arm, cache, cell.seed), cell.arm.build()
     pipeline.model.eval()
@@ -226,7 +236,9 @@ def _refresh_s(cell: Cell, pipeline: Pipeline, sample: Materials, cache: Activat
 
 
 def _step_s(cell: Cell, pipeline: Pipeline, sample: Materials, rule: TrainRule, cache: ActivationCache) -> float:
-    """Return seconds of a training step, an image, by the trainer's own loop."""
+    """Return seconds of a training step, an image, by the trainer's own loop; 0 where there are no steps."""
+    if not cell.arm.build().has_epochs:
+        return 0.0
     clock = _Clock(pipeline.device)
 
     def on_step(_: float) -> None:

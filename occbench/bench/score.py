@@ -65,6 +65,7 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
     *,
     cache: ActivationCache,
     batch_size: int = 64,
+    on_start: Callable[[], None] = lambda: None,
     on_block: Callable[[Condition], None] = lambda _: None,
     on_images: Callable[[int], None] = lambda _: None,
 ) -> int:
@@ -77,6 +78,7 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         folder: for the blocks.
         cache: activations of frozen stages, shared between models that have the same ones.
         batch_size: images in a forward pass; the last batch of a condition is filled up to keep shapes static.
+        on_start: called before every condition.
         on_block: called after every condition.
         on_images: told after every batch how many images it classified.
 
@@ -89,6 +91,7 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
     classified = 0
     for condition in missing_conditions(test.conditions, folder):
         found = []
+        on_start()
         for rows in batches(len(test.images), batch_size):
             inputs = _inputs(pipeline, test, condition, rows, batch_size, cache)
             with pipeline.autocast():

@@ -49,11 +49,10 @@ class _Run(Prediction):
     def overlays(self) -> Tensor:
         return super().overlays() if self._occluder is None else self._occluder.overlays()
 
-    def occluded_inputs(self) -> Tensor:
+    def occluded_inputs(self, views: int = 0) -> Tensor:
         if self._occluder is None:
-            return super().occluded_inputs()
-        drawn = torch.randint(len(self._occluder.conditions), (len(self.batch.rows),), generator=self.draws)
-        conditions = [self._occluder.conditions[number] for number in drawn.tolist()]
+            return super().occluded_inputs(views)
+        conditions = self._occluder.draw(self.batch.rows, self.draws, views)
         return self.inputs(self.batch.move(self._occluder.render(self.batch.rows, conditions)))
 
 

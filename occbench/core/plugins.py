@@ -55,6 +55,7 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
         "cutout": "occbench.methods.cutout:Cutout",
         "dfv": "occbench.methods.dfv:DeepFeatureAugmentation",
         "fine_tune": "occbench.methods.fine_tune:FineTune",
+        "frozen": "occbench.methods.frozen:Frozen",
         "gridmask": "occbench.methods.gridmask:GridMask",
         "hide_and_seek": "occbench.methods.hide_and_seek:HideAndSeek",
         "learn": "occbench.methods.learn:Learn",

@@ -34,11 +34,13 @@ INSTANCES = {
     "dfv": ("dfv", {}),
     "dfv, every vector changed": ("dfv", {"alpha": 1.0, "beta": 0.5}),
     "fine_tune": ("fine_tune", {}),
+    "frozen": ("frozen", {}),
     "gridmask": ("gridmask", {}),
     "gridmask, rising": ("gridmask", {"ramp_epochs": 1, "rotation_degrees": 0.0}),
     "hide_and_seek": ("hide_and_seek", {}),
     "hide_and_seek, one size": ("hide_and_seek", {"cells_px": [56], "probability": 0.3}),
     "learn": ("learn", {}),
+    "learn, few views": ("learn", {"views": 2}),
     "learn, without two terms": ("learn", {"inter": 0.0, "clean": 0.0}),
     "mixup": ("mixup", {}),
     "msl": ("msl", {}),
@@ -87,7 +89,7 @@ class Run(Prediction):
     def overlays(self):
         return self._overlays
 
-    def occluded_inputs(self):
+    def occluded_inputs(self, views=0):
         """The first condition on every image."""
         images = self.batch.pixels().to(torch.uint8)
         return self.inputs(composite_batch(images, self._overlays[:1]).float())
