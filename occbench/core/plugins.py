@@ -51,6 +51,7 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
         "diffusion_features": "occbench.models.diffusion_features:DiffusionFeatures",
     },
     "methods": {
+        "compositional_net": "occbench.methods.compositional_net:CompositionalNet",
         "cutmix": "occbench.methods.cutmix:CutMix",
         "cutout": "occbench.methods.cutout:Cutout",
         "dfv": "occbench.methods.dfv:DeepFeatureAugmentation",
@@ -58,7 +59,9 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
         "frozen": "occbench.methods.frozen:Frozen",
         "gridmask": "occbench.methods.gridmask:GridMask",
         "hide_and_seek": "occbench.methods.hide_and_seek:HideAndSeek",
+        "knn": "occbench.methods.knn:NearestNeighbours",
         "learn": "occbench.methods.learn:Learn",
+        "linear_probe": "occbench.methods.linear_probe:LinearProbe",
         "mixup": "occbench.methods.mixup:Mixup",
         "msl": "occbench.methods.msl:MaskedSupervisedLearning",
         "part_blackout": "occbench.methods.part_blackout:PartBlackout",
@@ -68,6 +71,8 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
         "random_erasing": "occbench.methods.random_erasing:RandomErasing",
         "sd_features": "occbench.methods.sd_features:DiffusionFusion",
         "sd_inpaint": "occbench.methods.sd_inpaint:DiffusionInpaint",
+        "sdbe": "occbench.methods.sdbe:Sdbe",
+        "tent": "occbench.methods.tent:Tent",
     },
     "models": {
         "tiny": "occbench.models.tiny:Tiny",
