@@ -31,8 +31,8 @@ Matrix = NDArray[np.float64]
 
 #: Penalties that are tried, from strong to weak, so that each solution starts the next.
 _GRID: Final = tuple(10.0**power for power in range(0, -7, -1))
-_STEPS: Final = 300
-_TOLERANCE: Final = 1e-6
+_STEPS: Final = 1000
+_TOLERANCE: Final = 1e-8
 
 
 @dataclass(frozen=True)
