@@ -35,10 +35,12 @@ class ActivationCache:
         found = [self._kept.get(key) for key in keys]
         if not all(row is not None for row in found):
             made = make()
-            found = [row if known is None else known for row, known in zip(made, found, strict=True)]
-            for key, row in zip(keys, found, strict=True):
+            rows = [row if known is None else known for row, known in zip(made, found, strict=True)]
+            for key, row in zip(keys, rows, strict=True):
                 self.recall(key, row.clone)
-        stacked = torch.stack([row for row in found if row is not None])
+        else:
+            rows = [row for row in found if row is not None]
+        stacked = torch.stack(rows)
         # one layout, kept or new: sums in another order would round differently in a training that is resumed
         return stacked.contiguous(memory_format=torch.channels_last) if stacked.ndim == 4 else stacked
 

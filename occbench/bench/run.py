@@ -160,7 +160,7 @@ def _records(cell: Cell, home: Path, test: TestSet) -> list[Record]:
 def _scorer(
     cell: Cell, pipeline: Pipeline, test: TestSet, home: Path, cache: ActivationCache, told: Listener
 ) -> MatrixScorer:
-    run = Prediction(pipeline, cache)
+    run, method = Prediction(pipeline, cache), cell.arm.build()
     return MatrixScorer(
         pipeline,
         test,
@@ -169,7 +169,8 @@ def _scorer(
         folder=home / "scores" / test.fingerprint,
         batch_size=_BATCH,
         on_progress=partial(told.on_predictions, cell),
-        predict=partial(run.ask, cell.arm.build()),
+        predict=partial(run.ask, method),
+        mixed=method.adapts,
         on_column=run.memory.clear,
         cache=cache,
     )

@@ -194,8 +194,9 @@ def _summaries(arm: TrainedArm, baseline: TrainedArm, columns: Sequence[str]) ->
     ]
     if CLEAN.group in columns:
         found.append(("drop under occlusion", mean([occlusion_drop(outcomes) for outcomes in arm.top1])))
-        if curves([arm]):
-            found.append(("area under accuracy vs ratio", mean([nauc(outcomes) for outcomes in arm.top1])))
+        if known := curves([arm]):
+            against = {"image": "ratio", "object": "level"}[known[0].of]
+            found.append((f"area under accuracy vs {against}", mean([nauc(outcomes) for outcomes in arm.top1])))
     return tuple(found)
 
 

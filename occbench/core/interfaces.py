@@ -225,7 +225,8 @@ class Method:
     #: one go is the business of ``on_training_end``.
     has_epochs: ClassVar[bool] = True
     #: True where the network adapts to the test images: an answer depends on the images beside it in its batch and may
-    #: depend on those before it in its test column. Such a method is scored column by column, whole columns only.
+    #: depend on those before it in its test column. Such a method is scored column by column, whole columns only, in
+    #: a mixed order of images.
     adapts: ClassVar[bool] = False
     #: Family whose occluded twin of every training image is trained on beside it, with the same label; empty for none.
     #: An arm may name another family, or give this one options.

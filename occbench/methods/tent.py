@@ -6,7 +6,7 @@ BatchNorm normalises with the statistics of the test batch, and its scales and s
     H = mean over the batch of - sum_c p_c log p_c
 
 Adaptation goes on from batch to batch within one test column and starts anew with the next (or with every batch), so no
-column depends on which ones were scored before it. Within a column images come in the test set's own order. Inferred:
+column depends on which ones were scored before it. Within a column images come in a mixed order. Inferred:
 plain gradient steps (the release has momentum 0.9 at a tenth of the rate), and answers of the adapted network (the
 release gives those from before the step).
 """
