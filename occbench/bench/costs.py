@@ -16,7 +16,7 @@ import torch
 
 from occbench.bench.cell import Cell
 from occbench.bench.images import ImageSet, load_images
-from occbench.bench.materials import Materials
+from occbench.bench.materials import Materials, test_source_of
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.protocol import TrainRule
 from occbench.bench.run import test_set, untrained
@@ -37,6 +37,7 @@ _STEPS: Final = 3
 #: Test conditions that are timed, after one that is not.
 _CONDITIONS: Final = 3
 _PAIRS: Final = 2
+_HELD_OUT: Final = 4
 _PAIR_CONDITIONS: Final = 6
 #: Images in a forward pass while scoring, as ``run_cell`` has it.
 _SCORED_TOGETHER: Final = 64
@@ -154,19 +155,21 @@ def _affordable(pipeline: Pipeline, size_px: int, pace_s: float, rule: TrainRule
 
 
 def _sample(materials: Materials, source: Source, cell: Cell, count: int) -> Materials:
-    """Return materials of few images and conditions; all are training images, which are as large as any."""
+    """Return materials of few images and conditions."""
     split, rule = materials.split, materials.benchmark.prepare
     train = _spread(split.train, count)
 
-    def some(indices: Sequence[int], most: int) -> ImageSet:
-        return load_images(source, _spread(indices, most), rule, split.label_of)
+    def some(indices: Sequence[int], most: int, of: Source = source) -> ImageSet:
+        return load_images(of, _spread(indices, most), rule, split.label_of)
 
     return replace(
         materials,
         train=some(train, count),
-        validation=some((), 0),
+        validation=some(split.validation, _HELD_OUT),  # methods choose by them; a timed training stops before it does
         pairs=some(split.pairs, _PAIRS),
-        test=some(train, min(_SCORED_TOGETHER, count // (_STEPS + 1) * 2)),
+        test=some(
+            split.test, min(_SCORED_TOGETHER, count // (_STEPS + 1) * 2), test_source_of(materials.benchmark, source)
+        ),
         pair_renderer=_fewer(materials.pair_renderer, materials.pair_conditions(cell.arm)),
         _twin_sets={},
     )
