@@ -1,6 +1,6 @@
-"""One arm's accuracy taken apart: against the occlusion ratio, by occluder and position, by class.
+"""One arm's accuracy taken apart: against what is hidden, by occluder and position, by class.
 
-Ratio and pattern views are the ordinary intervals over other condition groups: conditions are regrouped, not averaged
+Share and pattern views are the ordinary intervals over other condition groups: conditions are regrouped, not averaged
 by hand.
 """
 
@@ -11,17 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from occbench.bench.finished_runs import TrainedArm
-from occbench.bench.metrics import accuracy_by_class, accuracy_by_group
+from occbench.bench.metrics import accuracy_by_class, accuracy_by_group, hidden_share
 from occbench.bench.outcomes import Outcomes
 from occbench.bench.statistics import clustered_interval, seed_spread, wilson
 from occbench.bench.stored_conditions import natural
 from occbench.core.results import ClassAccuracy, Curve, HeatMap, Number
-from occbench.core.types import CLEAN, Condition
+from occbench.core.types import Condition
 
 __all__ = ["Estimated", "classes_worst_first", "curves", "estimate", "heat_maps"]
-
-#: What says how much of the image a condition hides, the first that there is.
-_SHARES = ("achieved", "ratio", "loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +51,24 @@ def estimate(per_seed: Sequence[Outcomes], group: str) -> Estimated:
 
 
 def curves(arms: Sequence[TrainedArm]) -> tuple[Curve, ...]:
-    """Return accuracy against occlusion ratio; nothing where a condition does not say how much it hides."""
+    """Return accuracy against the occlusion ratio, or against the level where shares of the object are hidden.
+
+    Nothing where a condition does not say how much it hides, or where some hide shares of the image and others of the
+    object.
+    """
     conditions = arms[0].runs[0].conditions
-    ratios = sorted({ratio for condition in conditions if (ratio := _ratio(condition)) is not None})
-    if any(_ratio(condition) is None for condition in conditions) or len(ratios) < 2:
+    known = [found for condition in conditions if (found := hidden_share(condition)) is not None]
+    shares = sorted({found.value for found in known})
+    kinds = {found.of for found in known if found.value}
+    if len(known) < len(conditions) or len(shares) < 2 or len(kinds) > 1:
         return ()
 
     def points(arm: TrainedArm) -> tuple[tuple[float, Number], ...]:
-        regrouped = [_regroup(outcomes, lambda condition: f"ratio {_ratio(condition)}") for outcomes in arm.top1]
-        return tuple((ratio, estimate(regrouped, f"ratio {ratio}").number) for ratio in ratios)
+        regrouped = [_regroup(outcomes, lambda condition: f"share {_share(condition)}") for outcomes in arm.top1]
+        return tuple((share, estimate(regrouped, f"share {share}").number) for share in shares)
 
-    return tuple(Curve(arm.label, points(arm)) for arm in arms)
+    (kind,) = kinds
+    return tuple(Curve(arm.label, points(arm), kind) for arm in arms)
 
 
 def heat_maps(arms: Sequence[TrainedArm]) -> tuple[HeatMap, ...]:
@@ -110,10 +114,9 @@ def _regroup(outcomes: Outcomes, group: Callable[[Condition], str]) -> Outcomes:
     return replace(outcomes, conditions=tuple(replace(item, group=group(item)) for item in outcomes.conditions))
 
 
-def _ratio(condition: Condition) -> float | None:
-    if condition.group == CLEAN.group:
-        return 0.0
-    return next((float(condition.parameters[name]) for name in _SHARES if name in condition.parameters), None)
+def _share(condition: Condition) -> float | None:
+    found = hidden_share(condition)
+    return None if found is None else found.value
 
 
 def _occluder(condition: Condition) -> str:
@@ -121,7 +124,7 @@ def _occluder(condition: Condition) -> str:
 
 
 def _place(condition: Condition) -> str:
-    ratio, position = _ratio(condition), condition.parameters.get("position")
+    ratio, position = _share(condition), condition.parameters.get("position")
     parts = [None if ratio is None else f"{100 * ratio:g} %", None if position is None else str(position)]
     return " ".join(part for part in parts if part) or "all"
 

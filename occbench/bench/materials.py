@@ -18,7 +18,7 @@ from occbench.core.types import CLEAN, Condition, Example
 from occbench.data.config import PluginSpec, build_plugin
 from occbench.data.render import Renderer
 
-__all__ = ["Materials", "load_materials"]
+__all__ = ["Materials", "load_materials", "test_source_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +163,28 @@ class Materials:
             _ = images.images.arrays
 
 
+def test_source_of(benchmark: Benchmark, source: Source) -> Source:
+    """Return the source of the test images, which is that of the training images where the split names no other.
+
+    Raises:
+        ConfigError: it has other classes than the training source.
+    """
+    rule = benchmark.split.test_source
+    if rule is None:
+        return source
+    found = build_plugin(rule.name, "sources", Source, {"path": getattr(source, "path", ""), **rule.options})
+    if list(found.classes) != list(source.classes):
+        raise ConfigError(
+            f"the test source {rule.name} has other classes than the training source, or another order of them "
+            f"({len(found.classes)} and {len(source.classes)}): labels would mean other things. Give both the same "
+            "classes."
+        )
+    return found
+
+
+test_source_of.__test__ = False  # type: ignore[attr-defined]  # not a test case, whatever its name
+
+
 def load_materials(
     benchmark: Benchmark, source: Source, test_images: int | None = None, store: PixelStore | None = None
 ) -> Materials:
@@ -179,16 +201,7 @@ def load_materials(
     """
     kept = store or PixelStore()
     rule = benchmark.split.test_source
-    path = getattr(source, "path", "")
-    test_source = source
-    if rule is not None:
-        test_source = build_plugin(rule.name, "sources", Source, {"path": path, **rule.options})
-    if list(test_source.classes) != list(source.classes):
-        raise ConfigError(
-            f"the test source {rule.name if rule else ''} has other classes than the training source, or another "
-            f"order of them ({len(test_source.classes)} and {len(source.classes)}): labels would mean other things. "
-            "Give both the same classes."
-        )
+    test_source = test_source_of(benchmark, source)
     labels = [source.labels_of(index)[0] for index in range(len(source))]
     test_labels = None if rule is None else [test_source.labels_of(index)[0] for index in range(len(test_source))]
     split = draw_split(benchmark.split, labels, source.classes, benchmark.split_seed, test_labels)

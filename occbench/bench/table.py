@@ -90,7 +90,7 @@ def _result_set(
 ) -> ResultSet:
     arms = sorted(on_shared_cells(table.arms), key=lambda arm: _order(arm, published.arms))
     check_paired([outcomes for arm in arms for outcomes in arm.top1])
-    columns = _columns(arms[0].top1[0], published.rows)
+    columns = _columns(arms[0].top1[0], published)
     resampled = resample(arms, columns, draws=draws)
     beside = {arm.label: row for arm in arms if (row := row_beside(published.rows, arm.arm, arm.backbone)) is not None}
     return ResultSet(
@@ -138,14 +138,16 @@ def _order(arm: TrainedArm, known: Sequence[str]) -> tuple[object, ...]:
     return (arm.backbone, place, arm.method != "fine_tune", augmented, arm.label)
 
 
-def _columns(outcomes: Outcomes, rows: Sequence[ReferenceRow]) -> tuple[str, ...]:
+def _columns(outcomes: Outcomes, published: Published) -> tuple[str, ...]:
     """Return clean, the groups in the paper's order or else by number, and the average.
 
-    A column of the paper's that stands for several groups follows the last of them.
+    A column of the paper's, or of a claim, that stands for several groups follows the last of them.
     """
-    papers = list(dict.fromkeys(column for row in rows for column in row.values))
+    papers = list(dict.fromkeys(column for row in published.rows for column in row.values))
     groups = [group for group in outcomes.groups if group != CLEAN.group]
-    wide = {name: found for name in papers if len(found := member_groups(name, groups)) > 1 and name not in groups}
+    claimed = [group for item in published.claims if item.claim for _, group in item.claim.terms]
+    named = (name for name in (*papers, *claimed) if name not in groups)
+    wide = {name: found for name in named if len(found := member_groups(name, groups)) > 1}
 
     def place(column: str) -> tuple[object, ...]:
         own = next((name for name, members in wide.items() if column in members), column)
@@ -194,8 +196,9 @@ def _summaries(arm: TrainedArm, baseline: TrainedArm, columns: Sequence[str]) ->
     ]
     if CLEAN.group in columns:
         found.append(("drop under occlusion", mean([occlusion_drop(outcomes) for outcomes in arm.top1])))
-        if curves([arm]):
-            found.append(("area under accuracy vs ratio", mean([nauc(outcomes) for outcomes in arm.top1])))
+        if known := curves([arm]):
+            against = {"image": "ratio", "object": "level"}[known[0].of]
+            found.append((f"area under accuracy vs {against}", mean([nauc(outcomes) for outcomes in arm.top1])))
     return tuple(found)
 
 

@@ -141,15 +141,17 @@ class ClaimVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Accuracy of one row against the occlusion ratio.
+    """Accuracy of one row against how much is hidden.
 
     Attributes:
         label: of the row.
-        points: (share of the image that is hidden, accuracy), ratios ascending; clean images stand at 0.
+        points: (share that is hidden, accuracy), shares ascending; clean images stand at 0.
+        of: whether the share is of the ``image`` or of the ``object``; the same for all rows of a table.
     """
 
     label: str
     points: tuple[tuple[float, Number], ...]
+    of: Literal["image", "object"] = "image"
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def _inference(results: ResultSet) -> Iterable[_Entry]:
 def _breakdowns(results: ResultSet) -> Iterable[_Entry]:
     for curve in results.curves:
         for ratio, number in curve.points:
-            yield "curve", curve.label, f"{ratio:g}", "top1", number, ""
+            yield "curve", curve.label, f"{ratio:g}", "top1", number, "" if curve.of == "image" else "of the object"
     for heat_map in results.heat_maps:
         yield from _patterns(heat_map)
     for row in results.classes:

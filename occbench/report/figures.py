@@ -8,6 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from occbench.core.results import Curve
+from occbench.report.wording import against
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def draw_curves(curves: Sequence[Curve], prefix: str) -> str:
-    """Return accuracy against occlusion ratio, one line with its band for every row of the table.
+    """Return accuracy against what is hidden, one line with its band for every row of the table.
 
     Args:
         curves: what to draw.
@@ -54,7 +55,7 @@ def describe_curves(curves: Sequence[Curve]) -> str:
         f"to {curve.points[-1][1].value:.1f} at {100 * curve.points[-1][0]:g} %"
         for curve in curves
     ]
-    return f"Top-1 accuracy in percent against the occlusion ratio: {'; '.join(parts)}."
+    return f"Top-1 accuracy in percent against {against(curves)}: {'; '.join(parts)}."
 
 
 def _draw(axes: "Axes", curve: Curve, number: int) -> None:
@@ -77,7 +78,8 @@ def _draw(axes: "Axes", curve: Curve, number: int) -> None:
 
 
 def _dress(figure: "Figure", axes: "Axes", curves: Sequence[Curve]) -> None:
-    axes.set_xlabel("Occlusion ratio, % of the image", color=_INK)
+    shown = "Hidden, % of the object" if curves[0].of == "object" else "Occlusion ratio, % of the image"
+    axes.set_xlabel(shown, color=_INK)
     axes.set_ylabel("Top-1 accuracy, %", color=_INK)
     axes.grid(color=_INK, alpha=0.15, linewidth=0.6)
     axes.tick_params(colors=_INK)

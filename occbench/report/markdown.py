@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from occbench.core.results import ClaimVerdict, ResultSet
 from occbench.report.wording import (
     count_verdicts,
+    curve_title,
     interval,
     p_value,
     percent_points,
@@ -109,7 +110,7 @@ def _breakdowns(item: ResultSet) -> list[str]:
             [_plain(curve.label), *(f"{percent_points(point.value)} {interval(point)}" for _, point in curve.points)]
             for curve in item.curves
         )
-        parts += ["## Accuracy against occlusion ratio", _table(["", *ratios], rows)]
+        parts += [f"## {curve_title(item.curves)}", _table(["", *ratios], rows)]
     for heat_map in item.heat_maps:
         body = (
             [_plain(name), *("" if value is None else percent_points(value) for value in values)]

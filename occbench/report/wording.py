@@ -1,8 +1,21 @@
 """How numbers are written in every output: two digits for accuracies, one sign for differences, words for ranges."""
 
-from occbench.core.results import ClaimVerdict, Number, ResultSet
+from collections.abc import Sequence
 
-__all__ = ["count_verdicts", "interval", "p_value", "percent_points", "seeds", "signed", "title", "versus_paper"]
+from occbench.core.results import ClaimVerdict, Curve, Number, ResultSet
+
+__all__ = [
+    "against",
+    "count_verdicts",
+    "curve_title",
+    "interval",
+    "p_value",
+    "percent_points",
+    "seeds",
+    "signed",
+    "title",
+    "versus_paper",
+]
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -39,6 +52,16 @@ def seeds(numbers: tuple[int, ...]) -> str:
 def title(results: ResultSet) -> str:
     """Return the name of a table: its benchmark and what sets it apart."""
     return f"{results.benchmark} ({results.setting})" if results.setting else results.benchmark
+
+
+def against(curves: Sequence[Curve]) -> str:
+    """Return what accuracy is drawn against."""
+    return "the hidden share of the object" if curves[0].of == "object" else "the occlusion ratio"
+
+
+def curve_title(curves: Sequence[Curve]) -> str:
+    """Return the heading over curves."""
+    return f"Accuracy against {against(curves).removeprefix('the ')}"
 
 
 def versus_paper(published: float | None, difference: float | None) -> str:

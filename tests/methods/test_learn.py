@@ -177,3 +177,50 @@ def test_longer_weights_do_not_lower_the_latent_terms(trained_on):
         run.module.latent.bias.mul_(7)
     run.draws.set_state(state)
     assert only.loss(run, inputs, labels).item() == pytest.approx(before, rel=1e-4)
+
+
+@pytest.mark.parametrize("views", [0, 2])
+def test_a_stopped_training_goes_on_to_the_same_weights_bit_for_bit(tiny_materials, tmp_path, views):
+    """Kept feature maps and new ones must have one layout in memory, or sums of them round differently."""
+    materials = tiny_materials(train={"epochs": 2, "batch_size": 8, "augment": "none", "lr_head": 0.01})
+    arm, rule, method = materials.benchmark.arms["C"], materials.benchmark.train, Learn(views=views)
+
+    class Stopped(Exception):  # noqa: N818 - as by a key
+        pass
+
+    def stop(_):
+        raise Stopped
+
+    def go(folder, on_epoch=lambda _: None):
+        model = load_backbone("tiny", 12)
+        model.freeze()
+        pipeline = Pipeline(model, torch.device("cpu"), "fp32", keep_map=True)
+        extend(pipeline, method, 0)
+        train(
+            pipeline, method, arm, materials,
+            rule=rule, seed=0, folder=tmp_path / folder, cache=ActivationCache(), on_epoch=on_epoch,
+        )  # fmt: skip
+        return model.extension.state_dict()
+
+    whole = go("whole")
+    with pytest.raises(Stopped):
+        go("stopped", stop)
+    resumed = go("stopped")
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_few_views_of_an_image_are_the_same_for_every_seed(trained_on):
+    run, _, _, _ = trained_on(Learn())
+    occluder = run._occluder
+    seen = {
+        seed: {
+            condition.name
+            for _ in range(30)
+            for condition in occluder.draw([3], torch.Generator().manual_seed(seed + 100 * _), 2)
+        }
+        for seed in (0, 1)
+    }
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 2
+    every = {condition.name for _ in range(60) for condition in occluder.draw([3], run.draws)}
+    assert every == {condition.name for condition in occluder.conditions}

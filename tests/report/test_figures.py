@@ -1,7 +1,10 @@
 import re
+from dataclasses import replace
 
 from occbench.core.results import Curve, Number
-from occbench.report.figures import draw_curves
+from occbench.report.benchmark_page import write_benchmark_page
+from occbench.report.figures import describe_curves, draw_curves
+from occbench.report.markdown import write_markdown
 
 CURVES = (
     Curve("C", ((0.0, Number(90, 88, 92)), (0.2, Number(40, 37, 43)))),
@@ -31,3 +34,12 @@ def test_names_are_text_in_any_script():
     svg = draw_curves(CURVES, "a")
     assert ">名 $a$ &lt;b&gt;</text>" in svg
     assert "<b>" not in svg
+
+
+def test_curves_over_the_level_say_that_the_object_is_hidden(results):
+    levels = tuple(replace(curve, of="object") for curve in results.curves)
+    assert "Hidden, % of the object" in draw_curves(levels, "a")
+    assert "Hidden, % of the object" not in draw_curves(results.curves, "a")
+    assert describe_curves(levels).startswith("Top-1 accuracy in percent against the hidden share of the object:")
+    assert "## Accuracy against hidden share of the object" in write_markdown([replace(results, curves=levels)])
+    assert "Accuracy against hidden share of the object" in write_benchmark_page([replace(results, curves=levels)])
