@@ -5,7 +5,7 @@ by hand.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,12 @@ from occbench.bench.stored_conditions import natural
 from occbench.core.results import ClassAccuracy, Curve, HeatMap, Number
 from occbench.core.types import CLEAN, Condition
 
-__all__ = ["Estimated", "classes_worst_first", "curves", "estimate", "heat_maps"]
+__all__ = [
+    "Estimated", "Regroup", "classes_worst_first", "curves", "estimate", "heat_maps", "ratio_of", "ratios_of",
+]  # fmt: skip
+
+#: A condition -> the group that it is put into.
+Regroup = Callable[[Condition], str]
 
 #: What says how much of the image a condition hides, the first that there is.
 _SHARES = ("achieved", "ratio", "loss")
@@ -53,30 +58,43 @@ def estimate(per_seed: Sequence[Outcomes], group: str) -> Estimated:
     return Estimated(Number(100 * found.value, 100 * found.low, 100 * found.high), spread)
 
 
+def ratios_of(conditions: Sequence[Condition]) -> list[float]:
+    """Return the occlusion ratios of conditions, ascending; none where one does not say how much it hides."""
+    found = [ratio_of(condition) for condition in conditions]
+    ratios = sorted({ratio for ratio in found if ratio is not None})
+    return [] if None in found or len(ratios) < 2 else ratios
+
+
 def curves(arms: Sequence[TrainedArm]) -> tuple[Curve, ...]:
     """Return accuracy against occlusion ratio; nothing where a condition does not say how much it hides."""
-    conditions = arms[0].runs[0].conditions
-    ratios = sorted({ratio for condition in conditions if (ratio := _ratio(condition)) is not None})
-    if any(_ratio(condition) is None for condition in conditions) or len(ratios) < 2:
+    ratios = ratios_of(arms[0].runs[0].conditions)
+    if not ratios:
         return ()
 
     def points(arm: TrainedArm) -> tuple[tuple[float, Number], ...]:
-        regrouped = [_regroup(outcomes, lambda condition: f"ratio {_ratio(condition)}") for outcomes in arm.top1]
+        regrouped = [_regroup(outcomes, lambda condition: f"ratio {ratio_of(condition)}") for outcomes in arm.top1]
         return tuple((ratio, estimate(regrouped, f"ratio {ratio}").number) for ratio in ratios)
 
     return tuple(Curve(arm.label, points(arm)) for arm in arms)
 
 
-def heat_maps(arms: Sequence[TrainedArm]) -> tuple[HeatMap, ...]:
-    """Return accuracy by occluder and by ratio and position; nothing where no condition names its occluder."""
+def heat_maps(
+    arms: Sequence[TrainedArm], by_seed: Callable[[TrainedArm, Regroup], Sequence[Mapping[str, float]]] | None = None
+) -> tuple[HeatMap, ...]:
+    """Return accuracy by occluder and by ratio and position; nothing where no condition names its occluder.
+
+    Args:
+        arms: the table's rows.
+        by_seed: (arm, new group of a condition) -> for each seed, group -> share; top-1 accuracy by default.
+    """
+    measured = by_seed or _accuracies
     named = [condition for condition in arms[0].runs[0].conditions if "occluder" in condition.parameters]
     occluders = sorted({_occluder(condition) for condition in named}, key=natural)
     places = sorted({_place(condition) for condition in named}, key=natural)
 
     def values(arm: TrainedArm) -> dict[str, float]:
-        regrouped = [_regroup(outcomes, _pattern) for outcomes in arm.top1]
-        by_seed = [accuracy_by_group(outcomes) for outcomes in regrouped]
-        return {group: float(100 * np.mean([seed[group] for seed in by_seed])) for group in by_seed[0]}
+        found = measured(arm, _pattern)
+        return {group: float(100 * np.mean([seed[group] for seed in found])) for group in found[0]}
 
     made = []
     for arm in arms if named else ():
@@ -106,11 +124,16 @@ def classes_worst_first(arms: Sequence[TrainedArm], names: Sequence[str]) -> tup
     return tuple(sorted(rows, key=lambda row: sum(row.values)))
 
 
+def _accuracies(arm: TrainedArm, group: Regroup) -> list[dict[str, float]]:
+    return [accuracy_by_group(_regroup(outcomes, group)) for outcomes in arm.top1]
+
+
 def _regroup(outcomes: Outcomes, group: Callable[[Condition], str]) -> Outcomes:
     return replace(outcomes, conditions=tuple(replace(item, group=group(item)) for item in outcomes.conditions))
 
 
-def _ratio(condition: Condition) -> float | None:
+def ratio_of(condition: Condition) -> float | None:
+    """Return the share of the image that a condition hides, 0 for clean ones; None where it does not say."""
     if condition.group == CLEAN.group:
         return 0.0
     return next((float(condition.parameters[name]) for name in _SHARES if name in condition.parameters), None)
@@ -121,7 +144,7 @@ def _occluder(condition: Condition) -> str:
 
 
 def _place(condition: Condition) -> str:
-    ratio, position = _ratio(condition), condition.parameters.get("position")
+    ratio, position = ratio_of(condition), condition.parameters.get("position")
     parts = [None if ratio is None else f"{100 * ratio:g} %", None if position is None else str(position)]
     return " ".join(part for part in parts if part) or "all"
 

@@ -19,6 +19,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from occbench.bench.augment import Geometry
 from occbench.bench.batch import ImageBatch, silhouettes
+from occbench.bench.blocks import blocks_of
 from occbench.bench.feed import Feeder, PixelChange
 from occbench.bench.images import ImageSet, batches
 from occbench.bench.materials import Materials
@@ -48,7 +49,8 @@ class Epoch:
         epoch: its number, from 0.
         epochs: how many there will be.
         loss: mean training loss.
-        clean: share of the validation images classified rightly, or nan without any.
+        clean: share of the validation images classified rightly, of several labels their mAP; nan without any. With
+            ``paper_selection`` it is that of the test images.
         occluded: the same, each image under one occlusion.
     """
 
@@ -61,7 +63,7 @@ class Epoch:
     @property
     def score(self) -> float:
         """What the epoch is chosen by."""
-        return (self.clean + self.occluded) / 2
+        return self.clean if math.isnan(self.occluded) else (self.clean + self.occluded) / 2
 
 
 def train(  # noqa: PLR0913 - one call per cell; every argument is one of its parts
@@ -109,7 +111,7 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         run.epoch, run.draws = epoch, generator(seed, "method", epoch)
         with _seeded(pipeline.device, seed, epoch):
             loss = _one_epoch(pipeline, method, run, feeder, optimizer, schedule)
-        clean, occluded = _validate(pipeline, method, run, materials, cache)
+        clean, occluded = _validate(pipeline, method, run, materials, cache, rule)
         entry = Epoch(epoch, rule.epochs, loss, clean, occluded)
         if math.isnan(entry.score) or entry.score >= max((item.score for item in done), default=0.0):
             save_state(best, pipeline.model)
@@ -199,30 +201,43 @@ def _schedule(optimizer: Optimizer, rule: TrainRule, steps: int) -> Any:  # noqa
     common = {"warmup_t": warmup, "warmup_lr_init": 0.0, "warmup_prefix": True, "t_in_epochs": False}
     if rule.schedule == "cosine":
         return CosineLRScheduler(optimizer, t_initial=max(1, total - warmup), **common)
+    if rule.schedule == "step" and rule.step_epochs is not None:
+        # as in the code of Zunair and Ben Hamza the steps do not wait for the warm-up
+        common["warmup_prefix"] = False
+        return StepLRScheduler(optimizer, decay_t=rule.step_epochs * steps, decay_rate=0.1, **common)
     decay_t = max(1, total // 3) if rule.schedule == "step" else 2 * total
     return StepLRScheduler(optimizer, decay_t=decay_t, decay_rate=0.1, **common)
 
 
 @torch.no_grad()
 def _validate(
-    pipeline: Pipeline, method: Method, run: Training, materials: Materials, cache: ActivationCache
+    pipeline: Pipeline,
+    method: Method,
+    run: Training,
+    materials: Materials,
+    cache: ActivationCache,
+    rule: TrainRule,
 ) -> tuple[float, float]:
-    """Return the shares of clean and of occluded validation images that are classified rightly."""
-    if not len(materials.validation):
-        return math.nan, math.nan
+    """Return the scores of clean and of occluded validation images; nan where there are none of them."""
+    chosen: dict[str, ImageSet] = {}
+    if rule.paper_selection:
+        chosen["test"] = materials.test
+    elif len(materials.validation):
+        chosen |= {"clean": materials.validation, "occluded": materials.occluded_validation}
     pipeline.model.eval()
-    shares = []
-    for name, images in (("clean", materials.validation), ("occluded", materials.occluded_validation)):
-        hits = 0
+    blocks = blocks_of(materials.task)
+
+    def asked(name: str, images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in batches(len(images), _EVALUATION_BATCH):
             key = ("validation", name, pipeline.prefix_hash, str(rows.start))
             make = partial(pipeline.inputs, images.images[rows])
             inputs = cache.recall(key, make) if pipeline.prefix_hash else make()
             with pipeline.autocast():
-                answers = run.ask(method, inputs, _validation_batch(pipeline, images, rows, name)).argmax(1)
-            hits += int((answers.cpu() == images.labels[rows]).sum())
-        shares.append(hits / len(images))
-    return shares[0], shares[1]
+                logits = run.ask(method, inputs, _validation_batch(pipeline, images, rows, name))
+            yield logits, images.labels[rows]
+
+    scores = [blocks.score(asked(name, images)) for name, images in chosen.items()]
+    return (*scores, math.nan, math.nan)[0], (*scores, math.nan, math.nan)[1]
 
 
 def _validation_batch(pipeline: Pipeline, images: ImageSet, rows: slice, name: str) -> ImageBatch:

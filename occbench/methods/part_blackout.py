@@ -11,6 +11,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.twin_loss import check_weights, twin_loss
 
 __all__ = ["PartBlackout"]
@@ -32,6 +33,7 @@ class PartBlackout(Method):
     beta: float = 0.0
 
     twins: ClassVar[str] = "part_blackout"
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the weights."""

@@ -12,6 +12,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.twin_loss import check_weights, twin_loss
 
 __all__ = ["DiffusionInpaint"]
@@ -33,6 +34,7 @@ class DiffusionInpaint(Method):
     beta: float = 0.0
 
     twins: ClassVar[str] = "inpaint"
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the weights."""

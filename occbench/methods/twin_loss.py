@@ -11,7 +11,6 @@ by the same augmentation as their images, and BatchNorm sees them with its runni
 """
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from occbench.core.interfaces import TrainingRun
 from occbench.methods.option_ranges import check_range
@@ -35,11 +34,11 @@ def twin_loss(run: TrainingRun, inputs: Tensor, labels: Tensor, alpha: float, be
     Raises:
         ConfigError: ``beta`` is above 0, and the source has no masks.
     """
-    loss = alpha * cross_entropy(run.head(run.vectors(inputs)), labels)
+    loss = alpha * run.task.loss(run.head(run.vectors(inputs)), labels)
     if beta == 0:
         return loss
     # a half of a pixel decides: what moves a mask leaves soft edges
     silhouettes = (run.batch.masks() > 0.5).float().expand(-1, 3, -1, -1) * 255
     with run.held_statistics():
         logits = run.head(run.vectors(run.inputs(silhouettes)))
-    return loss + beta * cross_entropy(logits, labels)
+    return loss + beta * run.task.loss(logits, labels)

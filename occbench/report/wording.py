@@ -2,9 +2,24 @@
 
 from occbench.core.results import ClaimVerdict, Number, ResultSet
 
-__all__ = ["count_verdicts", "interval", "p_value", "percent_points", "seeds", "signed", "title", "versus_paper"]
+__all__ = [
+    "capital",
+    "count_verdicts",
+    "interval",
+    "p_value",
+    "percent_points",
+    "seeds",
+    "signed",
+    "title",
+    "versus_paper",
+]
 
 _MINUS = "\N{MINUS SIGN}"
+
+
+def capital(text: str) -> str:
+    """Return text that begins a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def percent_points(value: float) -> str:
