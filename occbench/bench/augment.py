@@ -13,7 +13,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 __all__ = ["AUGMENTATIONS", "Geometry", "augment", "draw_geometry"]
 
-AUGMENTATIONS: Final = ("flip_affine", "random_resized_crop", "none")
+AUGMENTATIONS: Final = ("flip_affine", "random_resized_crop", "flip_crop", "flip", "none")
 
 # METHODS, section 2.4 [inference]: the paper names the kinds ("horizontal flip and random affine"), not the ranges.
 _DEGREES: Final = 15.0
@@ -22,6 +22,8 @@ _SCALE: Final = (0.9, 1.1)
 # The usual ranges of a random resized crop [Szegedy et al. 2015].
 _CROP_AREA: Final = (0.08, 1.0)
 _CROP_ASPECT: Final = (3 / 4, 4 / 3)
+# METHODS, section 4.4: a random flip and "RandomResizedCrop(scale 0.7-1.0)" [Zunair, Ben Hamza].
+_LARGE_CROP_AREA: Final = (0.7, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,10 @@ def draw_geometry(count: int, kind: str, draws: Generator) -> Geometry:
     # what an affine map uncovers is black; a crop uncovers nothing, and its outermost pixels must not mix with black
     if kind == "flip_affine":
         return Geometry(_flip_affine(count, draws), "zeros")
-    return Geometry(_random_resized_crop(count, draws), "border")
+    if kind == "flip":
+        return Geometry(_flip_only(count, draws), "border")
+    area = _CROP_AREA if kind == "random_resized_crop" else _LARGE_CROP_AREA
+    return Geometry(_random_resized_crop(count, area, draws), "border")
 
 
 def augment(images: Tensor, kind: str, draws: Generator) -> Tensor:
@@ -91,8 +96,13 @@ def _flip_affine(count: int, draws: Generator) -> Tensor:
     return rows.view(count, 2, 3)
 
 
-def _random_resized_crop(count: int, draws: Generator) -> Tensor:
-    area = _uniform(count, *_CROP_AREA, draws)
+def _flip_only(count: int, draws: Generator) -> Tensor:
+    zero, one = torch.zeros(count), torch.ones(count)
+    return torch.stack([_flip(count, draws), zero, zero, zero, one, zero], dim=1).view(count, 2, 3)
+
+
+def _random_resized_crop(count: int, range_of_area: tuple[float, float], draws: Generator) -> Tensor:
+    area = _uniform(count, *range_of_area, draws)
     log_low, log_high = (torch.tensor(bound).log().item() for bound in _CROP_ASPECT)
     aspect = _uniform(count, log_low, log_high, draws).exp()
     width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)

@@ -5,8 +5,9 @@ by hand.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +19,12 @@ from occbench.bench.stored_conditions import natural
 from occbench.core.results import ClassAccuracy, Curve, HeatMap, Number
 from occbench.core.types import Condition
 
-__all__ = ["Estimated", "classes_worst_first", "curves", "estimate", "heat_maps"]
+__all__ = [
+    "Estimated", "Regroup", "Shares", "classes_worst_first", "curves", "estimate", "heat_maps", "share_of", "shares_of",
+]  # fmt: skip
+
+#: A condition -> the group that it is put into.
+Regroup = Callable[[Condition], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +56,63 @@ def estimate(per_seed: Sequence[Outcomes], group: str) -> Estimated:
     return Estimated(Number(100 * found.value, 100 * found.low, 100 * found.high), spread)
 
 
-def curves(arms: Sequence[TrainedArm]) -> tuple[Curve, ...]:
-    """Return accuracy against the occlusion ratio, or against the level where shares of the object are hidden.
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What a curve is drawn against.
 
-    Nothing where a condition does not say how much it hides, or where some hide shares of the image and others of the
+    Attributes:
+        values: shares, ascending; 0 for clean images.
+        of: what they are shares of.
+    """
+
+    values: tuple[float, ...]
+    of: Literal["image", "object"]
+
+
+def shares_of(conditions: Sequence[Condition]) -> Shares | None:
+    """Return the shares that conditions hide.
+
+    None where a condition does not say how much it hides, or where some hide shares of the image and others of the
     object.
     """
-    conditions = arms[0].runs[0].conditions
     known = [found for condition in conditions if (found := hidden_share(condition)) is not None]
-    shares = sorted({found.value for found in known})
+    values = sorted({found.value for found in known})
     kinds = {found.of for found in known if found.value}
-    if len(known) < len(conditions) or len(shares) < 2 or len(kinds) > 1:
+    if len(known) < len(conditions) or len(values) < 2 or len(kinds) > 1:
+        return None
+    return Shares(tuple(values), kinds.pop())
+
+
+def curves(arms: Sequence[TrainedArm]) -> tuple[Curve, ...]:
+    """Return accuracy against the occlusion ratio, or against the level where shares of the object are hidden."""
+    known = shares_of(arms[0].runs[0].conditions)
+    if known is None:
         return ()
 
     def points(arm: TrainedArm) -> tuple[tuple[float, Number], ...]:
-        regrouped = [_regroup(outcomes, lambda condition: f"share {_share(condition)}") for outcomes in arm.top1]
-        return tuple((share, estimate(regrouped, f"share {share}").number) for share in shares)
+        regrouped = [_regroup(outcomes, lambda condition: f"share {share_of(condition)}") for outcomes in arm.top1]
+        return tuple((share, estimate(regrouped, f"share {share}").number) for share in known.values)
 
-    (kind,) = kinds
-    return tuple(Curve(arm.label, points(arm), kind) for arm in arms)
+    return tuple(Curve(arm.label, points(arm), known.of) for arm in arms)
 
 
-def heat_maps(arms: Sequence[TrainedArm]) -> tuple[HeatMap, ...]:
-    """Return accuracy by occluder and by ratio and position; nothing where no condition names its occluder."""
+def heat_maps(
+    arms: Sequence[TrainedArm], by_seed: Callable[[TrainedArm, Regroup], Sequence[Mapping[str, float]]] | None = None
+) -> tuple[HeatMap, ...]:
+    """Return accuracy by occluder and by ratio and position; nothing where no condition names its occluder.
+
+    Args:
+        arms: the table's rows.
+        by_seed: (arm, new group of a condition) -> for each seed, group -> share; top-1 accuracy by default.
+    """
+    measured = by_seed or _accuracies
     named = [condition for condition in arms[0].runs[0].conditions if "occluder" in condition.parameters]
     occluders = sorted({_occluder(condition) for condition in named}, key=natural)
     places = sorted({_place(condition) for condition in named}, key=natural)
 
     def values(arm: TrainedArm) -> dict[str, float]:
-        regrouped = [_regroup(outcomes, _pattern) for outcomes in arm.top1]
-        by_seed = [accuracy_by_group(outcomes) for outcomes in regrouped]
-        return {group: float(100 * np.mean([seed[group] for seed in by_seed])) for group in by_seed[0]}
+        found = measured(arm, _pattern)
+        return {group: float(100 * np.mean([seed[group] for seed in found])) for group in found[0]}
 
     made = []
     for arm in arms if named else ():
@@ -110,11 +142,16 @@ def classes_worst_first(arms: Sequence[TrainedArm], names: Sequence[str]) -> tup
     return tuple(sorted(rows, key=lambda row: sum(row.values)))
 
 
+def _accuracies(arm: TrainedArm, group: Regroup) -> list[dict[str, float]]:
+    return [accuracy_by_group(_regroup(outcomes, group)) for outcomes in arm.top1]
+
+
 def _regroup(outcomes: Outcomes, group: Callable[[Condition], str]) -> Outcomes:
     return replace(outcomes, conditions=tuple(replace(item, group=group(item)) for item in outcomes.conditions))
 
 
-def _share(condition: Condition) -> float | None:
+def share_of(condition: Condition) -> float | None:
+    """Return the share of the image or the object that a condition hides, 0 for clean ones; None where it is unsaid."""
     found = hidden_share(condition)
     return None if found is None else found.value
 
@@ -124,7 +161,7 @@ def _occluder(condition: Condition) -> str:
 
 
 def _place(condition: Condition) -> str:
-    ratio, position = _share(condition), condition.parameters.get("position")
+    ratio, position = share_of(condition), condition.parameters.get("position")
     parts = [None if ratio is None else f"{100 * ratio:g} %", None if position is None else str(position)]
     return " ".join(part for part in parts if part) or "all"
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from occbench.bench.protocol import Arm, Benchmark
+from occbench.bench.protocol import Arm, Benchmark, LabelRule
 from occbench.bench.twins import stored_fingerprint
 from occbench.core.canonical import fingerprint
 from occbench.core.files import hash_file
@@ -60,13 +60,14 @@ class Cell:
             "weights": None if self.weights is None else hash_file(self.weights),
             "pretrained": benchmark.pretrained,
             "pretrained_head": benchmark.pretrained_head,
-            "arm": self.arm.model_dump(mode="json"),
+            "arm": self.arm.facts,
             "pair_occlusions": benchmark.pair_recipe().pixels_fingerprint(),
-            "train": benchmark.train.model_dump(mode="json"),
-            "warm_up": None if benchmark.warm_up is None else benchmark.warm_up.model_dump(mode="json"),
+            "train": benchmark.train.facts,
+            "warm_up": None if benchmark.warm_up is None else benchmark.warm_up.facts,
             "seed": self.seed,
             "test_occlusions": benchmark.test_recipe().pixels_fingerprint(),
             "images": self.images,
+            **({} if benchmark.labels == LabelRule() else {"labels": benchmark.labels.model_dump()}),
             **self._twins(),
             **_own_files(self.arm.method.name, self.backbone, *self._named()),
         }
@@ -89,7 +90,7 @@ class Cell:
         rule = self.benchmark.warm_up
         if rule is None:
             return None
-        classical = Arm(method=PluginSpec(name="fine_tune"))
+        classical = Arm(method=PluginSpec(name="fine_tune"), head=self.arm.head)
         arms = {WARM_UP: classical}
         benchmark = self.benchmark.model_copy(update={"train": rule, "warm_up": None, "arms": arms, "claims": ()})
         return Cell(benchmark, self.backbone, self.weights, WARM_UP, self.seed, self.images)

@@ -193,7 +193,7 @@ def _prediction_s(
     """Return seconds of a new prediction, of one whose activations are kept, and of writing a block."""
     test = test_set(sample)
     test = replace(test, conditions=_spread(test.conditions, 1 + _CONDITIONS))
-    predict = partial(Prediction(pipeline, cache).ask, cell.arm.build())
+    predict = partial(Prediction(pipeline, cache, sample.task).ask, cell.arm.build())
 
     def times(name: str) -> list[float]:
         clock = _Clock(pipeline.device)

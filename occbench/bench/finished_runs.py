@@ -10,12 +10,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from occbench.bench.label_outcomes import LabelOutcomes
+from occbench.bench.label_predictions import read_label_outcomes
 from occbench.bench.outcomes import Outcomes, on_common_cells
 from occbench.bench.partial import read_part
 from occbench.bench.predictions import read_outcomes
 from occbench.bench.stored_conditions import in_table_order, stored_conditions
 from occbench.core.canonical import canonical_json
 from occbench.core.errors import DatasetError
+from occbench.core.tasks import SINGLE_LABEL, TASKS, Task
 from occbench.core.types import CLEAN, Condition
 
 __all__ = [
@@ -67,6 +70,17 @@ class FinishedRun:
     def conditions(self) -> tuple[Condition, ...]:
         """What it was scored under, clean first."""
         return in_table_order([CLEAN, *self._part_conditions]) if self.part else stored_conditions(self._scores)
+
+    @property
+    def task(self) -> Task:
+        """What the labels of its images mean."""
+        return TASKS[str(self.manifest.get("task", SINGLE_LABEL.name))]
+
+    @cached_property
+    def labelled(self) -> LabelOutcomes:
+        """What it answered, where images have several labels."""
+        rule = self.facts.get("labels", {})
+        return read_label_outcomes(self._scores, self.conditions, rule.get("counting", "left_out"))
 
     @cached_property
     def top1(self) -> Outcomes:
@@ -133,6 +147,16 @@ class TrainedArm:
     def seeds(self) -> tuple[int, ...]:
         """The seeds that are finished."""
         return tuple(run.seed for run in self.runs)
+
+    @property
+    def task(self) -> Task:
+        """What the labels of its images mean."""
+        return self.runs[0].task
+
+    @cached_property
+    def labelled(self) -> tuple[LabelOutcomes, ...]:
+        """One per seed, where images have several labels."""
+        return tuple(run.labelled for run in self.runs)
 
     @cached_property
     def top1(self) -> tuple[Outcomes, ...]:

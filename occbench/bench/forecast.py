@@ -129,7 +129,7 @@ def _measured(request: Request, materials: Materials, cells: Sequence[Cell]) -> 
 
 def _kind(cell: Cell) -> str:
     """Return a name that cells share which take equally long."""
-    arm = cell.arm.model_dump(mode="json", include={"method", "twins"})
+    arm = cell.arm.model_dump(mode="json", include={"method", "twins", "head"})
     return canonical_json([cell.backbone, str(cell.weights), arm, cell.benchmark.train.model_dump(mode="json")])
 
 

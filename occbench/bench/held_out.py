@@ -14,13 +14,14 @@ from occbench.bench.pipeline import ActivationCache, Pipeline
 
 __all__ = ["HELD_OUT", "HeldOut", "training_batches", "validation_batches"]
 
-HeldOut = Literal["validation", "occluded_validation"]
+#: ``test`` only where a paper chose its epoch by the test images and is followed in that.
+HeldOut = Literal["validation", "occluded_validation", "test"]
 #: Parts of what is held out of the training images, in the order in which they are validated.
 HELD_OUT: Final[tuple[HeldOut, HeldOut]] = ("validation", "occluded_validation")
 
 _BATCH: Final = 64
 #: What the parts are called in names of images and activations.
-_CALLED: Final = {"validation": "clean", "occluded_validation": "occluded"}
+_CALLED: Final = {"validation": "clean", "occluded_validation": "occluded", "test": "test"}
 
 
 def validation_batches(

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from occbench.bench.decoding import Listing, Reader
+from occbench.bench.object_sizes import object_sizes
 from occbench.bench.pixel_rows import PixelRows
 from occbench.bench.pixel_store import PixelStore
 from occbench.core.compose import composite_batch
 from occbench.core.interfaces import Source
 from occbench.core.prepare import Prepare, read_prepared
+from occbench.core.tasks import MULTI_LABEL, SINGLE_LABEL, Task, task_of
 from occbench.core.types import CLEAN, Condition, Example
 from occbench.data.render import Renderer
 
@@ -51,15 +53,24 @@ class ImageSet:
 
     Attributes:
         keys: of the images.
-        labels: int64[N], head labels; -1 where the image's class is not in the head.
+        labels: targets as ``core.tasks`` has them: int64[N] head labels, -1 where the image's class is not in the head;
+            multi-label float32[N, C] of 0 and 1, nan where nothing is known.
         images: uint8[N, 3, S, S], RGB, after the resize rule.
         examples: what else the source knows (key, masks), in the same order; their ``image`` shares ``images``' memory.
+        sizes: uint8[N, C], the size of each class's largest object in an image as ``bench.object_sizes`` has it; None
+            where the source does not tell.
     """
 
     keys: tuple[str, ...] = field(repr=False)
     labels: Tensor
     images: PixelRows
     examples: Sequence[Example] = field(repr=False)
+    sizes: Tensor | None = field(default=None, repr=False)
+
+    @property
+    def task(self) -> Task:
+        """What the labels mean."""
+        return task_of(self.labels)
 
     @classmethod
     def of(cls, examples: Iterable[Example], labels: Tensor) -> "ImageSet":
@@ -67,7 +78,7 @@ class ImageSet:
 
         Args:
             examples: of one size.
-            labels: int64[N], head labels; at least one.
+            labels: targets; at least one.
         """
         held: list[Example] = []
         pixels = np.empty(0, dtype=np.uint8)
@@ -131,8 +142,10 @@ def load_images(
         },
         size_px=rule.size_px,
     )
-    head = torch.tensor([label_of.get(found[0], -1) for found in labels], dtype=torch.int64)
-    return listed_images(listing, head, store)
+    if not source.multi_label:
+        return listed_images(listing, SINGLE_LABEL.targets(labels, (), label_of), store)
+    targets = MULTI_LABEL.targets(labels, [source.ignored_of(index) for index in indices], label_of)
+    return replace(listed_images(listing, targets, store), sizes=object_sizes(source, indices, label_of))
 
 
 def listed_images(listing: Listing, labels: Tensor, store: PixelStore | None = None) -> ImageSet:
@@ -140,7 +153,7 @@ def listed_images(listing: Listing, labels: Tensor, store: PixelStore | None = N
 
     Args:
         listing: how they are read.
-        labels: int64[N], head labels.
+        labels: targets of the images.
         store: where the pixels live; in memory by default.
     """
     reader = Reader(listing, store or PixelStore())

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from occbench.bench.image_split import draw_image_split
 from occbench.bench.images import ImageSet, load_images
 from occbench.bench.pixel_store import PixelStore
 from occbench.bench.protocol import Arm, Benchmark
@@ -14,6 +15,7 @@ from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Source
 from occbench.core.seeding import stream
+from occbench.core.tasks import Task
 from occbench.core.types import CLEAN, Condition, Example
 from occbench.data.config import PluginSpec, build_plugin
 from occbench.data.render import Renderer
@@ -47,6 +49,11 @@ class Materials:
     pair_renderer: Renderer
     origin: str
     _twin_sets: dict[str, ImageSet] = field(default_factory=dict, repr=False)
+
+    @property
+    def task(self) -> Task:
+        """What labels mean."""
+        return self.train.task
 
     @property
     def fingerprint(self) -> str:
@@ -113,7 +120,7 @@ class Materials:
             for condition in conditions:
                 if self.pair_renderer.per_image(condition):
                     pixels, _ = self.pair_renderer.render(example, condition)
-                    content = (hashlib.sha256(pixels.tobytes()).digest(), int(self.pairs.labels[row]))
+                    content = (hashlib.sha256(pixels.tobytes()).digest(), self.pairs.labels[row].numpy().tobytes())
                     if content in found:
                         continue
                     found.add(content)
@@ -200,11 +207,8 @@ def load_materials(
         ConfigError: the source has too few images or classes for the split, or the test source has other classes.
     """
     kept = store or PixelStore()
-    rule = benchmark.split.test_source
     test_source = test_source_of(benchmark, source)
-    labels = [source.labels_of(index)[0] for index in range(len(source))]
-    test_labels = None if rule is None else [test_source.labels_of(index)[0] for index in range(len(test_source))]
-    split = draw_split(benchmark.split, labels, source.classes, benchmark.split_seed, test_labels)
+    split = _split(benchmark, source, test_source)
     test = split.test
     if benchmark.split.leave_pairs_out:
         paired = {source.key(index) for index in split.pairs}
@@ -215,10 +219,13 @@ def load_materials(
     def images(of: Source, indices: tuple[int, ...]) -> ImageSet:
         return load_images(of, indices, benchmark.prepare, split.label_of, kept)
 
+    train = images(source, split.train)
+    if source.multi_label and benchmark.labels.training == "absent":
+        train = replace(train, labels=train.labels.nan_to_num(0.0))
     return Materials(
         benchmark=benchmark,
         split=split,
-        train=images(source, split.train),
+        train=train,
         validation=images(source, split.validation),
         pairs=images(source, split.pairs),
         test=images(test_source, test),
@@ -226,3 +233,20 @@ def load_materials(
         pair_renderer=Renderer(benchmark.pair_recipe().build_occlusions(), benchmark.split_seed),
         origin=fingerprint([source.fingerprint, test_source.fingerprint]),
     )
+
+
+def _split(benchmark: Benchmark, source: Source, test_source: Source) -> Split:
+    """Draw the split: class by class, or image by image where images have several labels."""
+    rule, seed = benchmark.split, benchmark.split_seed
+    apart = rule.test_source is not None
+    if source.multi_label != test_source.multi_label:
+        raise ConfigError("of the training and the test source one has several labels an image: give two of one kind.")
+    if source.multi_label:
+        return draw_image_split(rule, len(source), source.classes, seed, len(test_source) if apart else None)
+    if rule.test_share is not None:
+        raise ConfigError(
+            "split.test_share is for images with several labels: set split.train_per_class and split.test_per_class."
+        )
+    labels = [source.labels_of(index)[0] for index in range(len(source))]
+    test_labels = [test_source.labels_of(index)[0] for index in range(len(test_source))] if apart else None
+    return draw_split(rule, labels, source.classes, seed, test_labels)

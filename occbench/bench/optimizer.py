@@ -35,5 +35,9 @@ def make_schedule(optimizer: Optimizer, rule: TrainRule, steps: int) -> Any:  # 
     common = {"warmup_t": warmup, "warmup_lr_init": 0.0, "warmup_prefix": True, "t_in_epochs": False}
     if rule.schedule == "cosine":
         return CosineLRScheduler(optimizer, t_initial=max(1, total - warmup), **common)
+    if rule.schedule == "step" and rule.step_epochs is not None:
+        # as in the code of Zunair and Ben Hamza the steps do not wait for the warm-up
+        common["warmup_prefix"] = False
+        return StepLRScheduler(optimizer, decay_t=rule.step_epochs * steps, decay_rate=0.1, **common)
     decay_t = max(1, total // 3) if rule.schedule == "step" else 2 * total
     return StepLRScheduler(optimizer, decay_t=decay_t, decay_rate=0.1, **common)

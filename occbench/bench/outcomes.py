@@ -1,5 +1,6 @@
 """What a trained model got right on one test set: the one input of every metric and interval."""
 
+from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.types import CLEAN, Condition
 
-__all__ = ["AVERAGE", "Outcomes", "check_paired", "member_groups", "on_common_cells"]
+__all__ = ["AVERAGE", "Columns", "Outcomes", "check_paired", "member_groups", "on_common_cells"]
 
 #: The name of the headline: the mean over every non-clean condition, each weighted equally.
 AVERAGE: Final = "avg"
@@ -19,8 +20,48 @@ AVERAGE: Final = "avg"
 _ALL: Final = "-all"
 
 
+class Columns(ABC):
+    """The test conditions of a scored model as columns, and the groups that tables average.
+
+    Attributes:
+        conditions: one per column.
+    """
+
+    conditions: tuple[Condition, ...]
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Condition groups in order of their first column."""
+        return tuple(dict.fromkeys(condition.group for condition in self.conditions))
+
+    @cached_property
+    def headline(self) -> str:
+        """The group that sums a model up: ``avg``, or ``clean`` where the test set has clean images alone."""
+        return AVERAGE if any(group != CLEAN.group for group in self.groups) else CLEAN.group
+
+    def columns(self, group: str) -> NDArray[np.intp]:
+        """Return the column indices of a condition group.
+
+        A group may also be ``avg``, every non-clean condition, or stand for several; see ``member_groups``.
+
+        Raises:
+            ConfigError: the test set has no such group.
+        """
+        if group == AVERAGE:
+            chosen = [index for index, condition in enumerate(self.conditions) if condition.group != CLEAN.group]
+        else:
+            members = member_groups(group, self.groups)
+            chosen = [index for index, condition in enumerate(self.conditions) if condition.group in members]
+        if not chosen:
+            raise ConfigError(
+                f"condition group {group!r} was asked, the test set has {', '.join(self.groups)}: "
+                f"ask for one of them or for {AVERAGE!r}."
+            )
+        return np.asarray(chosen, dtype=np.intp)
+
+
 @dataclass(frozen=True, eq=False)
-class Outcomes:
+class Outcomes(Columns):
     """One trained model on one test set. Shares, never percentages, come out of it.
 
     Attributes:
@@ -66,16 +107,6 @@ class Outcomes:
         return np.asarray(np.count_nonzero(self.seen, axis=0), dtype=np.int64)
 
     @cached_property
-    def groups(self) -> tuple[str, ...]:
-        """Condition groups in order of their first column."""
-        return tuple(dict.fromkeys(condition.group for condition in self.conditions))
-
-    @cached_property
-    def headline(self) -> str:
-        """The group that sums a model up: ``avg``, or ``clean`` where the test set has clean images alone."""
-        return AVERAGE if any(group != CLEAN.group for group in self.groups) else CLEAN.group
-
-    @cached_property
     def accuracy(self) -> NDArray[np.float64]:
         """float64[n_conditions]: share of the scored images that are right, per condition."""
         return np.asarray(np.count_nonzero(self.hits, axis=0) / self.cells_by_condition, dtype=np.float64)
@@ -95,26 +126,6 @@ class Outcomes:
         if self.seen is None:
             return np.ones(len(self.labels), dtype=np.bool_)
         return np.asarray(self.seen[:, columns].any(axis=1), dtype=np.bool_)
-
-    def columns(self, group: str) -> NDArray[np.intp]:
-        """Return the column indices of a condition group.
-
-        A group may also be ``avg``, every non-clean condition, or stand for several; see ``member_groups``.
-
-        Raises:
-            ConfigError: the test set has no such group.
-        """
-        if group == AVERAGE:
-            chosen = [index for index, condition in enumerate(self.conditions) if condition.group != CLEAN.group]
-        else:
-            members = member_groups(group, self.groups)
-            chosen = [index for index, condition in enumerate(self.conditions) if condition.group in members]
-        if not chosen:
-            raise ConfigError(
-                f"condition group {group!r} was asked, the test set has {', '.join(self.groups)}: "
-                f"ask for one of them or for {AVERAGE!r}."
-            )
-        return np.asarray(chosen, dtype=np.intp)
 
 
 def member_groups(name: str, groups: Sequence[str]) -> tuple[str, ...]:

@@ -106,6 +106,11 @@ def _limits(arms: Sequence[TrainedArm], tables: Sequence[Comparable], beside: Ma
             f"random cells, of {parts[0].part['cells_of_full_matrix']:,}, that all rows have. The same command without "
             "--precision scores the others."
         )
+    if any(run.facts.get("train", {}).get("paper_selection") for run in runs):
+        found.append(
+            "Epochs were chosen by the clean test images (train.paper_selection), as the paper did: numbers are "
+            "too good."
+        )
     if len({canonical_json(run.manifest.get("versions", {})) for run in runs}) > 1:
         found.append("The runs were made with different package versions; see provenance.")
     for arm in arms:

@@ -20,11 +20,12 @@ from occbench.bench.outcomes import Outcomes
 from occbench.bench.pipeline import Pipeline
 from occbench.bench.pixel_store import PixelStore
 from occbench.bench.precision import Estimate
-from occbench.bench.predictions import read_outcomes
 from occbench.bench.ready_data import ReadyData
 from occbench.bench.ready_scorer import MatrixScorer
 from occbench.bench.records import Record, append_records
+from occbench.bench.run_manifest import task_entry
 from occbench.bench.score import TestSet
+from occbench.bench.scored import records_in
 from occbench.bench.summary import Origin, summarise
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, DatasetError
@@ -106,7 +107,7 @@ def score_dataset(  # noqa: PLR0913 - one argument for each option of the comman
         part, classified = None, scorer.score_all()
     else:
         part, classified = scorer.score_until(half_width)
-    records = _full_records(folder, data, facts) if part is None else _records(data, facts, part.top1, part.top5)
+    records = _full_records(folder, data, facts) if part is None else _part_records(data, facts, part.top1, part.top5)
     append_records(home / "records.jsonl", records)
     if part is not None:
         asked = {"asked_half_width": half_width, "confidence": 0.95, "cells_of_full_matrix": data.cells}
@@ -195,13 +196,15 @@ def _try_one(pipeline: Pipeline, test: TestSet) -> None:
 
 
 def _full_records(folder: Path, data: ReadyData, facts: dict[str, Any]) -> tuple[Record, ...]:
-    top1, top5 = (read_outcomes(folder, data.conditions, metric) for metric in ("top1", "top5"))
-    return _records(data, facts, top1, top5)
+    return tuple(records_in(folder, data.conditions, _origin(data, facts), data.task, data.classes))
 
 
-def _records(data: ReadyData, facts: dict[str, Any], top1: Outcomes, top5: Outcomes) -> tuple[Record, ...]:
-    origin = Origin(data.name, _READY, _READY, facts["backbone"], facts["seed"], fingerprint(facts))
-    return tuple(summarise(origin, top1, top5))
+def _part_records(data: ReadyData, facts: dict[str, Any], top1: Outcomes, top5: Outcomes) -> tuple[Record, ...]:
+    return tuple(summarise(_origin(data, facts), top1, top5))
+
+
+def _origin(data: ReadyData, facts: dict[str, Any]) -> Origin:
+    return Origin(data.name, _READY, _READY, facts["backbone"], facts["seed"], fingerprint(facts))
 
 
 def _write_manifest(
@@ -219,6 +222,7 @@ def _write_manifest(
             "test_set": facts["test_set"],
             "test_images": data.images,
             "classes": list(data.classes),
+            **task_entry(data.task),
             "dataset_fingerprint": data.fingerprint,
             "backbone_weights": pipeline.model.provenance,
             "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu",

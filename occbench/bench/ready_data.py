@@ -13,6 +13,7 @@ from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Source
 from occbench.core.prepare import Prepare
+from occbench.core.tasks import MULTI_LABEL, SINGLE_LABEL, Task
 from occbench.core.types import CLEAN, Condition, slug
 from occbench.data.config import build_plugin
 from occbench.data.datasets import StoredDataset
@@ -40,6 +41,11 @@ class ReadyData(ABC):
     @abstractmethod
     def classes(self) -> tuple[str, ...]:
         """Class names in label order."""
+
+    @property
+    @abstractmethod
+    def task(self) -> Task:
+        """What the labels mean."""
 
     @property
     @abstractmethod
@@ -96,6 +102,10 @@ class _Dataset(ReadyData):
         return tuple(self.manifest.classes)
 
     @property
+    def task(self) -> Task:
+        return MULTI_LABEL if self.manifest.multi_label else SINGLE_LABEL
+
+    @property
     def images(self) -> int:
         return self.manifest.images
 
@@ -136,6 +146,10 @@ class _Folder(ReadyData):
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.source.classes)
+
+    @property
+    def task(self) -> Task:
+        return SINGLE_LABEL
 
     @property
     def images(self) -> int:

@@ -6,18 +6,18 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from occbench.bench.decoding import Listing
 from occbench.bench.images import listed_images, load_images
 from occbench.bench.pixel_store import PixelStore
 from occbench.bench.score import TestSet
 from occbench.core.canonical import fingerprint
-from occbench.core.errors import ConfigError, DatasetError
+from occbench.core.errors import DatasetError
 from occbench.core.interfaces import Source
 from occbench.core.prepare import Prepare
+from occbench.core.tasks import MULTI_LABEL, SINGLE_LABEL
 from occbench.core.types import CLEAN, Example
-from occbench.data.clean import CleanImages
+from occbench.data.clean import CleanImages, row_ignored
 from occbench.data.manifest import Manifest
 from occbench.data.overlays import open_overlays
 from occbench.data.render import Renderer
@@ -48,11 +48,9 @@ def load_test_set(directory: Path, manifest: Manifest, name: str, store: PixelSt
         store: where the decoded images live; in memory by default.
 
     Raises:
-        ConfigError: images with several labels; on first use, images of different sizes.
+        ConfigError: on first use, images of different sizes.
         DatasetError: a shard that cannot be read.
     """
-    if manifest.multi_label:
-        raise ConfigError(f"{directory} gives its images several labels: top-1 accuracy needs exactly one of each.")
     clean, one_at_a_time = CleanImages(directory, manifest), Lock()
 
     def read(position: int) -> Example:
@@ -60,17 +58,22 @@ def load_test_set(directory: Path, manifest: Manifest, name: str, store: PixelSt
             row = clean.row(position)
         return clean.to_example(row)
 
-    rows = [row for file in manifest.files_in("clean") for row in _labelled_keys(directory / file.path)]
+    multi = manifest.multi_label
+    rows = [row for file in manifest.files_in("clean") for row in _labelled_keys(directory / file.path, multi)]
+    labels = tuple(tuple(row["labels"]) if multi else (row["label"],) for row in rows)
+    ignored = [row_ignored(row, own, manifest) for row, own in zip(rows, labels, strict=True)]
+    same = {label: label for label in range(len(manifest.classes))}
     listing = Listing(
         keys=tuple(row["key"] for row in rows),
-        labels=tuple((row["label"],) for row in rows),
+        labels=labels,
         classes=tuple(manifest.classes),
         read=read,
         identity=lambda: {"dataset": manifest.dataset_fingerprint},
         size_px=manifest.recipe.prepare.size_px,
     )
     renderer = Renderer(manifest.recipe.build_occlusions(), manifest.recipe.seed, open_overlays(directory, manifest))
-    images = listed_images(listing, torch.tensor([row["label"] for row in rows], dtype=torch.int64), store)
+    targets = (MULTI_LABEL if multi else SINGLE_LABEL).targets(labels, ignored, same)
+    images = listed_images(listing, targets, store)
     return TestSet(images, renderer, (CLEAN, *renderer.conditions), name)
 
 
@@ -88,9 +91,11 @@ def folder_test_set(source: Source, rule: Prepare, name: str, store: PixelStore 
     return TestSet(images, Renderer((), 0), (CLEAN,), name)
 
 
-def _labelled_keys(shard: Path) -> list[dict[str, Any]]:
+def _labelled_keys(shard: Path, multi_label: bool) -> list[dict[str, Any]]:
     try:
-        rows: list[dict[str, Any]] = pq.read_table(shard, columns=["key", "label"]).to_pylist()
+        wanted = {"key", "labels", "ignored"} if multi_label else {"key", "label"}
+        columns = [name for name in pq.read_schema(shard).names if name in wanted]
+        rows: list[dict[str, Any]] = pq.read_table(shard, columns=columns).to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
         raise DatasetError(f"{shard} cannot be read: {error}. Run `occbench verify` on it.") from error
     return rows

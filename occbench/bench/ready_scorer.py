@@ -18,6 +18,7 @@ from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.precision import CellDesign, Estimate, score_until
 from occbench.bench.score import Predict, TestSet, image_name, score
 from occbench.core.errors import ConfigError
+from occbench.core.tasks import MULTI_LABEL
 from occbench.core.types import CLEAN
 
 __all__ = ["MatrixScorer", "ScoredPart"]
@@ -71,6 +72,8 @@ class MatrixScorer:
         """Write the block of every condition; return how many images were classified now."""
         if self.by_condition and not cell_files(self.folder):
             return self._score(self.test)
+        if self.test.images.task is MULTI_LABEL:
+            raise ConfigError("stored images with several labels are scored as they are rendered: leave --stored out.")
         classified = self.score_clean()
         matrix = self._matrix()
         todo = np.argwhere(~matrix.seen)  # image by image, the order in which stored rows lie
@@ -92,6 +95,11 @@ class MatrixScorer:
         Raises:
             ConfigError: a half-width outside (0, 1), or a test set without a clean column.
         """
+        if self.test.images.task is MULTI_LABEL:
+            raise ConfigError(
+                "--precision is of accuracies, and mAP is no mean over images: leave it out where images have several "
+                "labels."
+            )
         if CLEAN not in self.test.conditions:
             raise ConfigError(
                 "--precision needs a clean column beside the part, and this test set has none: leave it out."

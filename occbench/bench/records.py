@@ -14,7 +14,11 @@ from occbench.core.files import write_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Record", "append_records", "latest_records", "read_records", "to_frame"]
+__all__ = ["HEADLINE_METRICS", "Record", "append_records", "latest_records", "read_records", "to_frame"]
+
+
+#: What a run is summed up by: top-1 accuracy, or mAP where images have several labels.
+HEADLINE_METRICS: Final = ("top1", "map")
 
 
 @dataclass(frozen=True, slots=True)

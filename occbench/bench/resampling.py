@@ -18,7 +18,10 @@ from occbench.bench.statistics import Interval
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.seeding import stream
 
-__all__ = ["DRAWS", "Difference", "bootstrap_interval", "bootstrap_means", "holm", "joint_draws", "paired_difference"]
+__all__ = [
+    "DRAWS", "Difference", "bootstrap_interval", "bootstrap_means", "holm", "image_weights", "joint_draws",
+    "paired_difference", "percentiles", "seed_deviations",
+]  # fmt: skip
 
 #: Draws in everything that we print.
 DRAWS: Final = 10_000
@@ -95,7 +98,7 @@ def bootstrap_interval(
     means = bootstrap_means([outcomes], [group], seed, draws)[:, 0, 0]
     columns = outcomes.columns(group)
     value = float(outcomes.accuracy[columns].mean())
-    return Interval(value, *_percentiles(means, value, confidence), *outcomes.counts(columns))
+    return Interval(value, *percentiles(means, value, confidence), *outcomes.counts(columns))
 
 
 def joint_draws(
@@ -123,9 +126,10 @@ def joint_draws(
     joint: dict[tuple[str, str], NDArray[np.float64]] = {}
     start = 0
     for arm, trained in arms.items():
-        values = means[:, start : start + len(trained)].mean(axis=1) + _seed_deviations(
-            arm, trained, groups, seed, draws
+        points = np.array(
+            [[100.0 * model.accuracy[model.columns(group)].mean() for group in groups] for model in trained]
         )
+        values = means[:, start : start + len(trained)].mean(axis=1) + seed_deviations(arm, points, seed, draws)
         joint.update({(arm, group): values[:, index] for index, group in enumerate(groups)})
         start += len(trained)
     return joint
@@ -156,7 +160,7 @@ def paired_difference(
     value = float((left.accuracy[columns] - right.accuracy[columns]).mean())
     return Difference(
         value,
-        *_percentiles(differences, value, confidence),
+        *percentiles(differences, value, confidence),
         min(1.0, 2 * (1 + smaller_side) / (draws + 1)),
         *left.counts(columns),
     )
@@ -184,11 +188,11 @@ def _resampled_sums(counts: NDArray[np.generic], seed: int, draws: int) -> NDArr
     # float32 holds integers below 2**24 exactly, at twice the speed: the sums then do not depend on the BLAS
     largest = len(counts) * int(counts.max(initial=1))
     columns = counts.astype(np.float32 if largest < 2**24 else np.float64)
-    blocks = [weights.astype(columns.dtype) @ columns for weights in _image_weights(len(counts), seed, draws)]
+    blocks = [weights.astype(columns.dtype) @ columns for weights in image_weights(len(counts), seed, draws)]
     return np.concatenate(blocks).astype(np.float64)
 
 
-def _image_weights(count: int, seed: int, draws: int) -> Iterator[NDArray[np.int64]]:
+def image_weights(count: int, seed: int, draws: int) -> Iterator[NDArray[np.int64]]:
     """Yield int64[rows, count] blocks of ``draws`` rows in all: how often each image was drawn in ``count`` draws."""
     random = stream(seed, "bench", count, "bootstrap")
     rows = max(1, _CHUNK // count)
@@ -199,20 +203,24 @@ def _image_weights(count: int, seed: int, draws: int) -> Iterator[NDArray[np.int
         yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
 
 
-def _seed_deviations(
-    arm: str, trained: Sequence[Outcomes], groups: Sequence[str], seed: int, draws: int
-) -> NDArray[np.float64]:
-    """Return float64[draws, n_groups], percentage points: resampled deviations of the mean over training seeds."""
-    count = len(trained)
+def seed_deviations(arm: str, points: NDArray[np.float64], seed: int, draws: int) -> NDArray[np.float64]:
+    """Return float64[draws, n], in the unit of the points: resampled deviations of the mean over training seeds.
+
+    Args:
+        arm: names the draws: seeds of different arms are independent.
+        points: float64[n_seeds, n], the values of every seed.
+        seed: of the draws.
+        draws: how many.
+    """
+    count = len(points)
     if count == 1:
-        return np.zeros((draws, len(groups)))
-    points = np.array([[100.0 * model.accuracy[model.columns(group)].mean() for group in groups] for model in trained])
+        return np.zeros((draws, points.shape[1]))
     deviations = (points - points.mean(axis=0)) * math.sqrt(count / (count - 1))
     chosen = stream(seed, "bench", arm, count, "seeds").integers(count, draws * count).reshape(draws, count)
     return np.asarray(deviations[chosen].mean(axis=1), dtype=np.float64)
 
 
-def _percentiles(draws: NDArray[np.float64], value: float, confidence: float) -> tuple[float, float]:
+def percentiles(draws: NDArray[np.float64], value: float, confidence: float) -> tuple[float, float]:
     """Return the percentile interval, which holds the estimate itself whatever the rounding."""
     low, high = np.quantile(draws, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return min(value, float(low)), max(value, float(high))

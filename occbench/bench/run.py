@@ -19,22 +19,22 @@ from occbench.bench.batch import ImageBatch
 from occbench.bench.cell import Cell
 from occbench.bench.classify import RenderedPixels
 from occbench.bench.home import exclusive, stored_manifest
+from occbench.bench.label_predictions import labels_identity
 from occbench.bench.materials import Materials
 from occbench.bench.pipeline import ActivationCache, Pipeline
-from occbench.bench.predictions import read_outcomes
-from occbench.bench.ranks import synchronise_statistics
 from occbench.bench.ready_scorer import MatrixScorer
 from occbench.bench.records import Record, append_records, latest_records, read_records
 from occbench.bench.run_manifest import Effort, manifest_of, part_of
 from occbench.bench.score import TestSet, count_flips, missing_conditions
+from occbench.bench.scored import records_in
 from occbench.bench.states import load_state, save_state
-from occbench.bench.summary import records_of
+from occbench.bench.summary import origin_of, records_of
 from occbench.bench.train import Epoch, train
-from occbench.bench.training_run import Prediction, extend
+from occbench.bench.training_run import Prediction
+from occbench.bench.untrained import untrained
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.files import write_json
-from occbench.models.load import load_backbone
 
 __all__ = ["Listener", "finished_records", "run_cell", "test_set", "trained", "untrained"]
 
@@ -63,7 +63,7 @@ class Listener:
 def test_set(materials: Materials) -> TestSet:
     """Return the test set of a benchmark's materials."""
     test = materials.test
-    named = [materials.benchmark.test_recipe().pixels_fingerprint(), list(test.keys), test.labels.tolist()]
+    named = [materials.benchmark.test_recipe().pixels_fingerprint(), list(test.keys), labels_identity(test.labels)]
     return TestSet(test, materials.renderer, materials.test_conditions, fingerprint(named))
 
 
@@ -112,7 +112,7 @@ def run_cell(
         part, classified = (None, scorer.score_all()) if half_width is None else scorer.score_until(half_width)
         earlier = stored_manifest(home, cell) or {"train_s": 0.0, "score_s": 0.0}
         effort = Effort(train_s, time.perf_counter() - started - train_s, classified, _probe(cell, pipeline, test))
-        records = _records(cell, home, test) if part is None else records_of(cell, part.top1, part.top5)
+        records = _records(cell, home, test, materials) if part is None else records_of(cell, part.top1, part.top5)
         append_records(home / "records.jsonl", records)
         write_json(home / "split.json", materials.split_keys())
         manifest = manifest_of(cell, materials, test, pipeline, effort)
@@ -144,7 +144,7 @@ def finished_records(
     if (part := known.get("part")) is None:
         if missing_conditions(test.conditions, home / "scores" / test.fingerprint):
             return None
-        records = _records(cell, home, test)
+        records = _records(cell, home, test, materials)
         append_records(home / "records.jsonl", records)
         return records
     if half_width is None or part["estimate"]["half_width"] > half_width:
@@ -152,15 +152,17 @@ def finished_records(
     return latest_records(read_records(home / "records.jsonl"))
 
 
-def _records(cell: Cell, home: Path, test: TestSet) -> list[Record]:
-    scores = home / "scores" / test.fingerprint
-    return records_of(cell, read_outcomes(scores, test.conditions), read_outcomes(scores, test.conditions, "top5"))
+def _records(cell: Cell, home: Path, test: TestSet, materials: Materials) -> list[Record]:
+    return records_in(
+        home / "scores" / test.fingerprint, test.conditions, origin_of(cell), test.images.task, materials.split.classes,
+        cell.benchmark.labels.counting,
+    )  # fmt: skip
 
 
 def _scorer(
     cell: Cell, pipeline: Pipeline, test: TestSet, home: Path, cache: ActivationCache, told: Listener
 ) -> MatrixScorer:
-    run, method = Prediction(pipeline, cache), cell.arm.build()
+    run, method = Prediction(pipeline, cache, test.images.task), cell.arm.build()
     return MatrixScorer(
         pipeline,
         test,
@@ -184,7 +186,8 @@ def _probe(cell: Cell, pipeline: Pipeline, test: TestSet) -> tuple[int, int]:
     method = cell.arm.build()
 
     def predict(inputs: Tensor, batch: ImageBatch) -> Tensor:
-        return Prediction(pipeline).ask(method, inputs, batch)  # nothing is carried from one precision to the other
+        # nothing is carried from one precision to the other
+        return Prediction(pipeline, task=test.images.task).ask(method, inputs, batch)
 
     return count_flips(predict, pipeline, exact, test, _PROBED[pipeline.device.type])
 
@@ -215,27 +218,4 @@ def trained(
             on_step=partial(told.on_step, cell),
         )
         save_state(checkpoint, pipeline.model)
-    return pipeline
-
-
-def untrained(cell: Cell, materials: Materials, device: torch.device) -> Pipeline:
-    """Load the backbone with its trainable layers selected, on the device."""
-    benchmark, split = cell.benchmark, materials.split
-    model = load_backbone(
-        cell.backbone,
-        len(split.classes),
-        pretrained=benchmark.pretrained and cell.weights is None,
-        weights=cell.weights,
-        head_rows=split.head_rows if benchmark.pretrained_head else None,
-        seed=cell.seed,
-    )
-    rule = benchmark.train
-    model.select_trainable(rule.trainable, running_statistics=rule.batch_norm == "running")
-    method = cell.arm.build()
-    if not method.trains_backbone:
-        model.freeze()
-    model.trunk = synchronise_statistics(model.train().trunk)
-    pipeline = Pipeline(model, device, rule.precision, keep_map="map" in method.needs)
-    extend(pipeline, cell.arm.build(), cell.seed)
-    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return pipeline

@@ -12,9 +12,10 @@ from occbench.bench.materials import Materials
 from occbench.bench.pipeline import Pipeline
 from occbench.bench.precision import Estimate
 from occbench.bench.score import TestSet
+from occbench.core.tasks import SINGLE_LABEL, Task
 from occbench.data.manifest import made_with
 
-__all__ = ["Effort", "manifest_of", "part_of"]
+__all__ = ["Effort", "manifest_of", "part_of", "task_entry"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def manifest_of(cell: Cell, materials: Materials, test: TestSet, pipeline: Pipel
         "test_set": test.fingerprint,
         "test_images": len(test.images),
         "classes": list(materials.split.classes),
+        **task_entry(materials.task),
         "pair_occluders": {
             condition.parameters["occluder"]: condition.parameters["occluder_sha256"]
             for condition in materials.pair_conditions(cell.arm)
@@ -60,6 +62,11 @@ def manifest_of(cell: Cell, materials: Materials, test: TestSet, pipeline: Pipel
         "precision_probe": {"compared": compared, "flips": flips},
         "images_per_s": round(effort.classified / max(effort.score_s, 1e-9), 1),
     }
+
+
+def task_entry(task: Task) -> dict[str, str]:
+    """Return the manifest's entry ``task``: none where an image has one label, as manifests had none before."""
+    return {} if task is SINGLE_LABEL else {"task": task.name}
 
 
 def part_of(test: TestSet, estimate: Estimate, half_width: float) -> Mapping[str, Any]:

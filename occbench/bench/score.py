@@ -9,9 +9,10 @@ from torch import Tensor
 
 from occbench.bench.augment import Geometry
 from occbench.bench.batch import ImageBatch, silhouettes
+from occbench.bench.blocks import blocks_of
 from occbench.bench.images import ImageSet, batches
 from occbench.bench.pipeline import ActivationCache, Pipeline
-from occbench.bench.predictions import answers, block_file, write_block
+from occbench.bench.predictions import block_file
 from occbench.bench.resident import Resident
 from occbench.core.seeding import stream
 from occbench.core.types import CLEAN, Condition
@@ -92,6 +93,7 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         The number of images that were classified now.
     """
     pipeline.model.eval()
+    blocks = blocks_of(test.images.task)
     labels = test.images.labels
     device_labels = labels.to(pipeline.device)
     order = torch.from_numpy(stream(0, "score", "mixed").permutation(len(labels))) if mixed else None
@@ -104,12 +106,12 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
             inputs = _inputs(pipeline, test, condition, rows, batch_size, cache)
             with pipeline.autocast():
                 logits = predict(inputs, _batch(pipeline, test, condition, rows, batch_size))[: part.stop - part.start]
-            found.append(answers(logits, device_labels[rows]))
+            found.append(blocks.answers(logits, device_labels[rows]))
             on_images(len(logits))
         columns = [torch.cat(column) for column in zip(*found, strict=True)]
         if order is not None:
             columns = [column[order.argsort().to(column.device)] for column in columns]
-        write_block(block_file(folder, condition), condition, labels, columns)
+        blocks.write(block_file(folder, condition), condition, test.images, columns)
         classified += len(labels)
         on_block(condition)
     return classified
@@ -127,11 +129,12 @@ def count_flips(predict: Predict, pipeline: Pipeline, exact: Pipeline, test: Tes
         count: predictions to compare, about.
 
     Returns:
-        (predictions compared, answers that differ).
+        (predictions compared, answers that differ); of several labels an answer is all classes of an image.
     """
     batch_size = _PROBE_BATCH
     batches_wanted = max(1, count // min(batch_size, len(test.images)))
     step = max(1, len(test.conditions) // batches_wanted)
+    task = test.images.task
     compared = flips = 0
     for number, condition in enumerate(test.conditions[::step][:batches_wanted]):
         start = (number * batch_size) % max(1, len(test.images) - batch_size + 1)
@@ -141,9 +144,9 @@ def count_flips(predict: Predict, pipeline: Pipeline, exact: Pipeline, test: Tes
         found = []
         for one in (pipeline, exact):
             with one.autocast():
-                found.append(predict(one.inputs(pixels), batch).argmax(1))
+                found.append(task.decisions(predict(one.inputs(pixels), batch)))
         compared += len(pixels)
-        flips += int((found[0] != found[1]).sum())
+        flips += int((found[0] != found[1]).view(len(pixels), -1).any(1).sum())
     return compared, flips
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from occbench.bench.outcomes import AVERAGE, Outcomes, check_paired
 from occbench.core.errors import ConfigError
 
-__all__ = ["Interval", "SeedSpread", "clustered_interval", "seed_spread", "wilson"]
+__all__ = ["Interval", "SeedSpread", "clustered_interval", "combined_half_width", "seed_spread", "wilson"]
 
 Cluster = Literal["image", "class"]
 
@@ -120,18 +120,29 @@ def seed_spread(
     values = np.array([outcomes.accuracy[columns].mean() for outcomes in per_seed])
     mean_influence = np.mean([_influence(outcomes, columns) for outcomes in per_seed], axis=0)
     influence = _clusters(first, columns, mean_influence, cluster)
-    sampling, seeds = _standard_error(influence) ** 2, float(values.var(ddof=1)) / len(values)
-    total = sampling + seeds
-    freedom = (
-        total**2 / (sampling**2 / (len(influence) - 1) + seeds**2 / (len(values) - 1)) if total > 0 else len(values) - 1
-    )
+    sampling = _standard_error(influence) ** 2
     value = float(values.mean())
     return SeedSpread(
         sampling=_interval(value, _student(confidence, len(influence) - 1) * math.sqrt(sampling), first, columns),
         between_seeds=float(values.std(ddof=1)),
-        combined=_interval(value, _student(confidence, freedom) * math.sqrt(total), first, columns),
+        combined=_interval(value, combined_half_width(sampling, len(influence), values, confidence), first, columns),
         n_seeds=len(values),
     )
+
+
+def combined_half_width(sampling: float, clusters: int, values: NDArray[np.float64], confidence: float = 0.95) -> float:
+    """Return the half-width of the interval of a mean over seeds, for other images and other seeds.
+
+    Args:
+        sampling: variance of the mean over the images of these very seeds.
+        clusters: how many images (or classes) that variance rests on.
+        values: float64[n_seeds], the seeds' values; two or more.
+        confidence: of the interval.
+    """
+    seeds = float(values.var(ddof=1)) / len(values)
+    total = sampling + seeds
+    freedom = total**2 / (sampling**2 / (clusters - 1) + seeds**2 / (len(values) - 1)) if total > 0 else len(values) - 1
+    return _student(confidence, freedom) * math.sqrt(total)
 
 
 def _influence(outcomes: Outcomes, columns: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from occbench.core.types import CLEAN
 if TYPE_CHECKING:
     from occbench.bench.cell import Cell
 
-__all__ = ["Origin", "records_of", "summarise"]
+__all__ = ["Origin", "origin_of", "records_of", "summarise"]
 
 #: Parameters that say how much of the image a condition hides; without one there is no area under the curve.
 _HIDDEN_SHARES = {"achieved", "ratio", "loss"}
@@ -30,10 +30,14 @@ class Origin:
     run: str
 
 
+def origin_of(cell: "Cell") -> Origin:
+    """Return whose numbers the records of a cell are."""
+    return Origin(cell.benchmark.name, cell.arm.method.name, cell.arm_name, cell.backbone, cell.seed, cell.fingerprint)
+
+
 def records_of(cell: "Cell", top1: Outcomes, top5: Outcomes) -> list[Record]:
     """Return the records of one cell; see ``summarise``."""
-    names = (cell.benchmark.name, cell.arm.method.name, cell.arm_name, cell.backbone, cell.seed, cell.fingerprint)
-    return summarise(Origin(*names), top1, top5)
+    return summarise(origin_of(cell), top1, top5)
 
 
 def summarise(origin: Origin, top1: Outcomes, top5: Outcomes) -> list[Record]:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from occbench.bench.breakdowns import classes_worst_first, curves, estimate, heat_maps
+from occbench.bench.accuracy_table import AccuracyTable
 from occbench.bench.claims import Claim
-from occbench.bench.comparisons import compare, judge_claims, resample
+from occbench.bench.comparisons import compare, judge_claims
 from occbench.bench.finished_runs import Comparable, TrainedArm, comparable, find_runs, on_shared_cells
-from occbench.bench.metrics import clean_drop, macro_accuracy, nauc, occlusion_drop, worst_pattern
-from occbench.bench.outcomes import AVERAGE, Outcomes, check_paired, member_groups
+from occbench.bench.label_table import LabelTable
+from occbench.bench.measured import Measured
 from occbench.bench.protocol import Benchmark, benchmark_names, load_benchmark
 from occbench.bench.provenance import describe_runs, provenance_of, warnings_of
 from occbench.bench.reference import (
@@ -23,9 +23,8 @@ from occbench.bench.reference import (
     row_beside,
 )
 from occbench.bench.resampling import DRAWS
-from occbench.bench.stored_conditions import natural
-from occbench.core.results import Cost, PublishedRow, ResultRow, ResultSet, TableCell
-from occbench.core.types import CLEAN
+from occbench.core.results import Cost, PublishedRow, ResultRow, ResultSet
+from occbench.core.tasks import MULTI_LABEL
 
 __all__ = ["Published", "build_results", "published_for"]
 
@@ -89,29 +88,31 @@ def _result_set(
     table: Comparable, tables: Sequence[Comparable], begun: Sequence[Path], published: Published, draws: int
 ) -> ResultSet:
     arms = sorted(on_shared_cells(table.arms), key=lambda arm: _order(arm, published.arms))
-    check_paired([outcomes for arm in arms for outcomes in arm.top1])
-    columns = _columns(arms[0].top1[0], published)
-    resampled = resample(arms, columns, draws=draws)
+    measured = _measure(arms, published, draws)
+    columns = measured.columns
     beside = {arm.label: row for arm in arms if (row := row_beside(published.rows, arm.arm, arm.backbone)) is not None}
     return ResultSet(
         benchmark=table.benchmark,
         setting=table.setting,
         test_set=table.test_set,
-        images=len(arms[0].top1[0].labels),
+        images=measured.images,
         columns=columns,
-        conditions=tuple(len(arms[0].top1[0].columns(column)) for column in columns),
-        rows=tuple(_row(arm, arms, columns, beside.get(arm.label)) for arm in arms),
+        conditions=tuple(measured.conditions(column) for column in columns),
+        rows=tuple(_row(arm, measured, beside.get(arm.label)) for arm in arms),
         published_only=_published_only(published.rows, beside.values(), columns),
         published_source=", ".join(dict.fromkeys(row.source for row in published.rows)),
-        comparisons=compare(resampled),
-        verdicts=judge_claims(published.claims, resampled),
-        curves=curves(arms),
-        heat_maps=heat_maps(arms),
-        classes=classes_worst_first(arms, _class_names(arms)),
+        comparisons=compare(measured.resampled),
+        verdicts=judge_claims(published.claims, measured.resampled),
+        curves=measured.curves(),
+        heat_maps=measured.heat_maps(),
+        classes=measured.classes(_class_names(arms)),
         costs=tuple(_cost(arm) for arm in arms),
         runs=describe_runs(arms),
         provenance=provenance_of(arms),
         warnings=warnings_of(arms, tables, begun, published.arms, beside),
+        metric=measured.metric,
+        metric_title=measured.metric_title,
+        metric_tables=measured.metric_tables(),
     )
 
 
@@ -138,68 +139,26 @@ def _order(arm: TrainedArm, known: Sequence[str]) -> tuple[object, ...]:
     return (arm.backbone, place, arm.method != "fine_tune", augmented, arm.label)
 
 
-def _columns(outcomes: Outcomes, published: Published) -> tuple[str, ...]:
-    """Return clean, the groups in the paper's order or else by number, and the average.
-
-    A column of the paper's, or of a claim, that stands for several groups follows the last of them.
-    """
-    papers = list(dict.fromkeys(column for row in published.rows for column in row.values))
-    groups = [group for group in outcomes.groups if group != CLEAN.group]
-    claimed = [group for item in published.claims if item.claim for _, group in item.claim.terms]
-    named = (name for name in (*papers, *claimed) if name not in groups)
-    wide = {name: found for name in named if len(found := member_groups(name, groups)) > 1}
-
-    def place(column: str) -> tuple[object, ...]:
-        own = next((name for name, members in wide.items() if column in members), column)
-        return papers.index(own) if own in papers else len(papers), column in wide, natural(column)
-
-    columns = sorted([*groups, *wide], key=place)
-    first = [CLEAN.group] if CLEAN.group in outcomes.groups else []
-    return (*first, *columns, *([AVERAGE] if groups else []))
-
-
-def _row(arm: TrainedArm, arms: Sequence[TrainedArm], columns: Sequence[str], paper: ReferenceRow | None) -> ResultRow:
-    baseline = next(other for other in arms if other.backbone == arm.backbone)
+def _row(arm: TrainedArm, measured: Measured, paper: ReferenceRow | None) -> ResultRow:
+    baseline = next(other for other in measured.arms if other.backbone == arm.backbone)
     return ResultRow(
         label=arm.label,
         arm=arm.arm,
         method=arm.method,
         backbone=arm.backbone,
         seeds=arm.seeds,
-        cells=tuple(_cell(arm, column, paper.values.get(column) if paper else None) for column in columns),
-        summaries=_summaries(arm, baseline, columns),
+        cells=tuple(
+            measured.cell(arm, column, paper.values.get(column) if paper else None) for column in measured.columns
+        ),
+        summaries=measured.summaries(arm, baseline),
     )
 
 
-def _cell(arm: TrainedArm, column: str, paper: float | None) -> TableCell:
-    found = estimate(arm.top1, column)
-    return TableCell(found.number, found.between_seeds, paper, None if paper is None else found.number.value - paper)
-
-
-def _summaries(arm: TrainedArm, baseline: TrainedArm, columns: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """Return the summaries that this test set allows, means over seeds."""
-
-    def mean(values: Sequence[float]) -> float:
-        return float(100 * np.mean(values))
-
-    found: list[tuple[str, float]] = []
-    if CLEAN.group in columns:
-        drops = [clean_drop(own, base) for own in arm.top1 for base in baseline.top1]
-        found.append(("clean drop against the baseline", mean(drops)))
-    if AVERAGE not in columns:
-        return tuple(found)
-    top5 = [run.top5.accuracy[run.top5.columns(AVERAGE)].mean() for run in arm.runs]
-    found += [
-        ("top-5, occluded", mean(top5)),
-        ("mean over classes, occluded", mean([macro_accuracy(outcomes) for outcomes in arm.top1])),
-        ("worst pattern", mean([worst_pattern(outcomes)[1] for outcomes in arm.top1])),
-    ]
-    if CLEAN.group in columns:
-        found.append(("drop under occlusion", mean([occlusion_drop(outcomes) for outcomes in arm.top1])))
-        if known := curves([arm]):
-            against = {"image": "ratio", "object": "level"}[known[0].of]
-            found.append((f"area under accuracy vs {against}", mean([nauc(outcomes) for outcomes in arm.top1])))
-    return tuple(found)
+def _measure(arms: Sequence[TrainedArm], published: Published, draws: int) -> Measured:
+    """Measure the rows of a table by the metrics of their task."""
+    claims = [item.claim for item in published.claims if item.claim is not None]
+    table = LabelTable if arms[0].task is MULTI_LABEL else AccuracyTable
+    return table(arms, published.rows, claims, draws)
 
 
 def _class_names(arms: Sequence[TrainedArm]) -> tuple[str, ...]:

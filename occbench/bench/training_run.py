@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from occbench.bench.batch import ImageBatch
 from occbench.bench.held_out import HeldOut, training_batches, validation_batches
 from occbench.bench.images import ImageSet, render_batch
+from occbench.bench.mask_bank import MaskBank
 from occbench.bench.materials import Materials
 from occbench.bench.occluding import Occluder
 from occbench.bench.pipeline import ActivationCache, Pipeline
@@ -19,6 +20,7 @@ from occbench.bench.side import side_dim, side_vectors
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.seeding import stream
+from occbench.core.tasks import SINGLE_LABEL, Task
 from occbench.models.trainable import adaptable, hold_statistics
 
 __all__ = ["Prediction", "Training", "extend", "generator"]
@@ -36,8 +38,9 @@ class Prediction(TrainingRun):
 
     batch: ImageBatch
 
-    def __init__(self, pipeline: Pipeline, cache: ActivationCache | None = None) -> None:
-        """Take the model's input side, and where activations are kept."""
+    def __init__(self, pipeline: Pipeline, cache: ActivationCache | None = None, task: Task = SINGLE_LABEL) -> None:
+        """Take the model's input side, where activations are kept, and what labels mean."""
+        self.task = task
         self.epoch = 0
         self.memory: dict[str, Any] = {}
         self.draws = generator(0, "predict")
@@ -130,6 +133,14 @@ class Prediction(TrainingRun):
         """
         raise ConfigError("a method asks for the overlays of the pairs while it predicts: use them in training only.")
 
+    def masked_inputs(self, masks: int) -> Tensor:  # noqa: ARG002 - the role's signature
+        """Raise: test images are occluded by the benchmark.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("a method asks for masked inputs while it predicts: use them in training only.")
+
     def occluded_inputs(self, views: int = 0) -> Tensor:  # noqa: ARG002
         """Raise: test images are occluded by the benchmark.
 
@@ -166,11 +177,22 @@ class Training(Prediction):
 
     def __init__(self, pipeline: Pipeline, materials: Materials, arm: Arm, cache: ActivationCache, seed: int) -> None:
         """Take the model's input side, the images, the arm, the shared activations and the training seed."""
-        super().__init__(pipeline, cache)
+        super().__init__(pipeline, cache, materials.task)
         self.draws = generator(seed, "method", 0)
         self.seed = seed
         self._materials = materials
         self._arm = arm
+        self._banks: dict[int, MaskBank] = {}
+
+    def masked_inputs(self, masks: int) -> Tensor:
+        """Return the batch's images under masks of a bank; see ``TrainingRun``."""
+        if masks not in self._banks:
+            materials = self._materials
+            conditions = materials.pair_conditions(self._arm)
+            self._banks[masks] = MaskBank(
+                materials.train, materials.pair_renderer, conditions, masks, self._pipeline.device
+            )
+        return self.inputs(self._banks[masks].lay(self.batch.pixels(), self.draws))
 
     @cached_property
     def images(self) -> ImageSet:
@@ -182,6 +204,8 @@ class Training(Prediction):
         pipeline, materials = self._pipeline, self._materials
         if part == "train":
             found = training_batches(pipeline, self.images, self.cache)
+        elif part == "test":
+            found = validation_batches(pipeline, materials.test, part, self.cache)
         elif not len(materials.validation):
             return
         else:

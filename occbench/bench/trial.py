@@ -62,6 +62,10 @@ class _Run(Prediction):
         conditions = self._occluder.draw(self.batch.rows, self.draws, views)
         return self.inputs(self.batch.move(self._occluder.render(self.batch.rows, conditions)))
 
+    def masked_inputs(self, masks: int) -> Tensor:
+        # the very occlusions of the batch: a trial has no bank
+        return super().masked_inputs(masks) if self._occluder is None else self.occluded_inputs()
+
 
 class Trial:
     """Images, labels and pairs to try a method on; every run starts from the same weights and draws."""

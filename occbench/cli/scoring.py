@@ -84,10 +84,13 @@ def score(
 
 
 def show_groups(found: "Scores") -> None:
-    """Print top-1 accuracy and its interval for the clean images, every condition group and the occluded average."""
-    rows = [record for record in found.records if record.metric == "top1"]
+    """Print the headline metric and its interval for the clean images, every condition group and the average."""
+    from occbench.bench.records import HEADLINE_METRICS
+
+    rows = [record for record in found.records if record.metric in HEADLINE_METRICS]
+    name = "  mAP" if rows[0].metric == "map" else "top-1"
     width = max(len(record.group) for record in rows)
-    typer.echo(f"  {'':<{width}}   top-1   95 % interval    images")
+    typer.echo(f"  {'':<{width}}   {name}   95 % interval    images")
     for record in rows:
         interval = f"[{record.low:6.2f}, {record.high:6.2f}]"
         typer.echo(f"  {record.group:<{width}}  {record.value:6.2f}  {interval}  {record.n:>7,}")

@@ -118,8 +118,9 @@ def show_forecast(found: "Forecast", request: "Request") -> None:
 def show_cell(cell: "Cell", records: "list[Record]", runs: Path) -> None:
     """Print the result of a cell, and what of its test set was left out."""
     from occbench.bench.home import stored_manifest
+    from occbench.bench.records import HEADLINE_METRICS
 
-    row = {record.group: record for record in records if record.metric == "top1"}
+    row = {record.group: record for record in records if record.metric in HEADLINE_METRICS}
     clean, average = f"clean {row['clean'].value:.2f}, " if "clean" in row else "", row["avg"]
     typer.secho(
         f"{cell.arm_name:<10} {cell.backbone} seed {cell.seed}: {clean}under occlusion "

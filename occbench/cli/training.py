@@ -270,6 +270,7 @@ def wanted_arms(option: str, benchmark: "Benchmark") -> list[str]:
         raise ConfigError(f"the benchmark has no arm {unknown[0]}; its arms: {', '.join(known)}.")
     for name in wanted:  # a wrong option is found now, not after hours of training other arms
         benchmark.arms[name].build()
+        benchmark.arms[name].build_head()
     return wanted
 
 
@@ -277,12 +278,15 @@ def wanted_cells(materials: "Materials", weights: dict[str, Path], arms: list[st
     """Return the cells of some arms.
 
     Raises:
-        ConfigError: an arm's pairs are of a condition group that there is not.
+        ConfigError: an arm's pairs are of a condition group that there is not, or its method is for other labels.
     """
     from occbench.bench.cell import cells
+    from occbench.bench.untrained import check_task
 
     benchmark = materials.benchmark
     for name in arms:
+        arm = benchmark.arms[name]
+        check_task(arm.build(), arm.method.name, materials.task)
         materials.pair_conditions(benchmark.arms[name])
     return [cell for cell in cells(benchmark, weights, materials.fingerprint) if cell.arm_name in arms]
 

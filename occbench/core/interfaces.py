@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occbench.core.errors import BrokenImageError
+from occbench.core.tasks import SINGLE_LABEL, Task
 from occbench.core.types import Condition, Example, Overlay
 
 if TYPE_CHECKING:
@@ -242,6 +243,9 @@ class Method:
     #: Family whose occluded twin of every training image is trained on beside it, with the same label; empty for none.
     #: An arm may name another family, or give this one options.
     twins: ClassVar[str] = ""
+    #: Names of the tasks (``core.tasks``) whose targets the method understands. One whose loss is made of
+    #: ``run.task.loss``, or that has no loss of its own, understands every task: ``core.tasks.EVERY_TASK``.
+    tasks: ClassVar[frozenset[str]] = frozenset({"single-label"})
 
     def build(self, run: "TrainingRun") -> "nn.Module | None":  # noqa: ARG002 - for those who override it
         """Make what is learned beside the backbone; called once, under the training seed, before any weight is loaded.
@@ -265,10 +269,11 @@ class Method:
         Args:
             run: its ``draws`` decide; ``run.batch.masks()`` are the silhouettes under the same geometry.
             images: float32[B, 3, S, S] in 0..255, on the device; leave it as it is and return a new tensor.
-            labels: int64[B].
+            labels: int64[B]; multi-label float32[B, C] of 0 and 1, nan where nothing is known.
 
         Returns:
-            The images, and targets as ``loss`` gets them: int64[B], or float32[B, C] that sum to 1.
+            The images, and targets as ``loss`` gets them: int64[B], or float32[B, C] that sum to 1; multi-label
+            float32[B, C] in 0..1 or nan.
         """
         return images, labels
 
@@ -295,11 +300,9 @@ class Method:
         Args:
             run: the model (``run.vectors``, ``run.head``), the epoch, the random draws, the memory.
             inputs: the batch as the model takes it: pass it to ``run.vectors`` unopened.
-            labels: int64[B], class indices; what ``augment`` made of them where a method overrides it.
+            labels: the targets as ``augment`` gets them; what it made of them where a method overrides it.
         """
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(run.head(run.vectors(inputs)), labels)
+        return run.task.loss(run.head(run.vectors(inputs)), labels)
 
     def predict(self, run: "TrainingRun", inputs: "Tensor") -> "Tensor":
         """Return logits float[B, C] of a batch at test time, with the model in evaluation mode and no gradients.
@@ -359,8 +362,10 @@ class TrainingRun(ABC):
         memory: the method's notes of this epoch; empty when ``on_epoch_start`` is called, so that a resumed run does
             not differ from an uninterrupted one.
         batch: the images behind the present inputs.
+        task: what labels mean; gives losses and probabilities.
     """
 
+    task: Task = SINGLE_LABEL
     epoch: int
     draws: "Generator"
     memory: dict[str, Any]
@@ -464,6 +469,20 @@ class TrainingRun(ABC):
         Args:
             views: draw among so many conditions of an image's own, so that what a frozen network makes of it comes
                 again and is kept; 0 draws among all.
+        """
+
+    @abstractmethod
+    def masked_inputs(self, masks: int) -> "Tensor":
+        """Return the inputs of the present batch with a hole mask on every image, drawn by ``draws`` for each anew.
+
+        The masks are a bank of the pairs' conditions, and lie on the images after their geometric augmentation, which
+        they do not follow.
+
+        Args:
+            masks: size of the bank, for each condition; drawn once for all seeds.
+
+        Raises:
+            ConfigError: the pairs' occlusions are no holes of one colour.
         """
 
     @abstractmethod

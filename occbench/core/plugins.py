@@ -54,7 +54,11 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "extractors": {
         "diffusion_features": "occbench.models.diffusion_features:DiffusionFeatures",
     },
+    "heads": {
+        "csra": "occbench.models.csra:CSRA",
+    },
     "methods": {
+        "asl": "occbench.methods.asl:AsymmetricLoss",
         "compositional_net": "occbench.methods.compositional_net:CompositionalNet",
         "cutmix": "occbench.methods.cutmix:CutMix",
         "cutout": "occbench.methods.cutout:Cutout",
@@ -98,7 +102,7 @@ def find_plugin(kind: str, name: str, role: type[Role]) -> type[Role]:
     """Return the class that answers to ``name``.
 
     Args:
-        kind: ``sources``, ``occlusions``, ``methods``, ``models`` or ``extractors``.
+        kind: ``sources``, ``occlusions``, ``methods``, ``models``, ``heads`` or ``extractors``.
         name: a built-in name, an entry point's name, or ``path/to/file.py:ClassName``.
         role: the abstract class it must implement.
 

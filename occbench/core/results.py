@@ -14,6 +14,7 @@ __all__ = [
     "Curve",
     "ExamplePrediction",
     "HeatMap",
+    "MetricTable",
     "Number",
     "PublishedRow",
     "ResultRow",
@@ -43,7 +44,8 @@ class TableCell:
     """One number of the headline table.
 
     Attributes:
-        number: top-1 accuracy, mean over seeds; the interval is for other images and, with several seeds, other seeds.
+        number: of the headline metric, mean over seeds; the interval is for other images and, with several seeds,
+            other seeds.
         between_seeds: standard deviation of the seeds' values; None with one seed.
         published: the paper's number, or None.
         difference: ours minus the paper's, or None.
@@ -173,7 +175,7 @@ class HeatMap:
 
 @dataclass(frozen=True, slots=True)
 class ClassAccuracy:
-    """Accuracy under occlusion of one class.
+    """The headline metric of one class, under occlusion.
 
     Attributes:
         name: of the class, or ``class 7`` where the runs do not name their classes.
@@ -184,6 +186,21 @@ class ClassAccuracy:
     name: str
     images: int
     values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricTable:
+    """Further metrics of the rows, beside the headline one.
+
+    Attributes:
+        title: what they are.
+        columns: names of the metrics.
+        rows: (label of the row, condition group, one number per column; None where the metric is not defined).
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[Number | None, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +262,9 @@ class ResultSet:
         runs: every run that the table rests on.
         provenance: (name, value) pairs.
         warnings: full sentences: what is missing or must be read with care.
+        metric: short name of the headline metric, whose values the table's cells, curves and classes hold.
+        metric_title: what it is, for people.
+        metric_tables: further metrics; none where the summaries say it all.
     """
 
     benchmark: str
@@ -265,6 +285,9 @@ class ResultSet:
     runs: tuple[RunEntry, ...]
     provenance: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    metric: str = "top1"
+    metric_title: str = "top-1 accuracy"
+    metric_tables: tuple[MetricTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

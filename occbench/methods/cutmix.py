@@ -10,11 +10,13 @@ share is ``probability`` times 0.32 for alpha 1: 1/2 less what the border cuts o
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.mixing import mixed_by
 from occbench.methods.option_ranges import check_probability, check_range
 
@@ -35,6 +37,8 @@ class CutMix(Method):
 
     alpha: float = 1.0
     probability: float = 1.0
+
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the options."""

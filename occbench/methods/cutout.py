@@ -6,11 +6,13 @@ side s hides (s - s^2 / 4)^2 of an image on average, 0.19 for s = 1/2.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.hidden_pixels import filled
 from occbench.methods.option_ranges import check_range
 
@@ -31,6 +33,8 @@ class Cutout(Method):
 
     holes: int = 1
     side: float = 0.5
+
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the options."""

@@ -5,7 +5,7 @@ Cen, Zhao, Li, Wang, "Deep feature augmentation for occluded image classificatio
 
     difference vector   d_k  = v^_jk - v_j                          (eq. 1: occluded minus clean, same image j)
     pseudo vector       v~_i = v_i + beta * b_i * d_k(i)            (eq. 2, with the switch b_i ~ Bernoulli(alpha))
-    loss                mean over i of CE(head(v~_i), y_i)
+    loss                mean over i of CE(head(v~_i), y_i)             (or the task's own loss)
 
 The difference vectors come from a copy of the network "updated at the start of each training epoch". No weight moves
 while they are taken, so the network itself, switched to evaluation, is that copy. They carry no gradient; trunk and
@@ -17,10 +17,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 
 __all__ = ["DeepFeatureAugmentation", "difference_vectors"]
 
@@ -43,6 +43,7 @@ class DeepFeatureAugmentation(Method):
     beta: float = 1.0
 
     needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the range of alpha."""
@@ -54,14 +55,14 @@ class DeepFeatureAugmentation(Method):
         run.memory[_TABLE] = difference_vectors(run)
 
     def loss(self, run: TrainingRun, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Return the cross-entropy of the batch's vectors, a share alpha of them changed; see ``Method.loss``."""
+        """Return the task's loss of the batch's vectors, a share alpha of them changed; see ``Method.loss``."""
         vectors = run.vectors(inputs)
         table: Tensor = run.memory[_TABLE]
         # one draw for every sample, never one for the batch: both kinds of vector stand in every batch
         chosen = torch.randint(len(table), (len(vectors),), generator=run.draws)
         switch = torch.rand(len(vectors), generator=run.draws) < self.alpha
-        change = table[chosen.to(table.device)] * switch[:, None].to(table.device)
-        return cross_entropy(run.head(vectors + self.beta * change.to(vectors.dtype)), labels)
+        change = table[chosen.to(table.device)] * switch.view(-1, *[1] * (table.ndim - 1)).to(table.device)
+        return run.task.loss(run.head(vectors + self.beta * change.to(vectors.dtype)), labels)
 
 
 def difference_vectors(run: TrainingRun) -> Tensor:

@@ -8,11 +8,13 @@ the phase and the angle are drawn for every image. What is hidden is 0 after nor
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.hidden_pixels import filled, scaled_px
 from occbench.methods.option_ranges import check_probability, check_range
 
@@ -43,6 +45,8 @@ class GridMask(Method):
     rotation_degrees: float = 360.0
     probability: float = 0.8
     ramp_epochs: int = 0
+
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the options."""

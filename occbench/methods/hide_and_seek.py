@@ -6,12 +6,14 @@ hidden share is ``probability`` times the share of sizes that are not 0: 0.4 by 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.hidden_pixels import filled, scaled_px
 from occbench.methods.option_ranges import check_probability, check_range
 
@@ -33,6 +35,8 @@ class HideAndSeek(Method):
 
     cells_px: tuple[int, ...] = (0, 16, 32, 44, 56)
     probability: float = 0.5
+
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the options."""

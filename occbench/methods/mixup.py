@@ -8,11 +8,13 @@ One lambda and one order of partners for the whole batch, as the authors' code h
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.mixing import mixed_by
 from occbench.methods.option_ranges import check_probability, check_range
 
@@ -33,6 +35,8 @@ class Mixup(Method):
 
     alpha: float = 0.2
     probability: float = 1.0
+
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the options."""

@@ -5,19 +5,26 @@ Zunair, Ben Hamza, "Learning to Recognize Occluded and Small Objects with Partia
     L = a1 L_rcg(y_clean, y) + a2 L_MaBr(y_masked, y) + a3 L_LaCo(y_clean, y_masked),   (a1, a2, a3) = (0.3, 0.2, 0.5)
 
 One network, two forward passes one after the other, one backward pass; the gradient of the consistency term flows
-through both. At test time the clean branch answers alone. This is the form for one label an image (inferred from the
-paper's multi-label one): cross-entropy for the first two terms, the mean squared difference of the class probabilities
-for the third; never of their maxima, which have no gradient.
+through both. At test time the clean branch answers alone. The paper's task is multi-label: L_rcg and L_MaBr are the
+binary cross-entropy with logits, L_LaCo the mean squared difference of the sigmoids, all means over images and
+classes. With one label an image (inferred) they are the cross-entropy and the mean squared difference of the softmax;
+never of their maxima, which have no gradient.
+
+The paper lays a free-form mask on every image, drawn afresh from some 950 mask files in every epoch, whatever the
+image's crop and flip are: ``masks: 951``. Its "low" and "high" masks are the groups ``irregular-low`` and
+``irregular-high`` of the benchmark's ``pair_occlusions``, which an arm's ``pair_groups`` choose from; ``patch_drop``
+there is its ablation.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div, mse_loss
+from torch.nn.functional import kl_div, logsigmoid, mse_loss
 
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK, MULTI_LABEL, Task
 from occbench.methods.option_ranges import check_range
 
 __all__ = ["MaskedSupervisedLearning"]
@@ -28,12 +35,16 @@ class MaskedSupervisedLearning(Method):
     """Masked supervised learning (MSL): trains on each image clean and masked, and on the agreement of both answers.
 
     The masks are the benchmark's ``pair_occlusions``: ``irregular`` holes in the paper, ``patch_drop`` in its ablation.
+    A term of weight 0 is left out; without the last two the masked pass is, too.
 
     Attributes:
         recognise: weight of the clean branch, 0 or more. The paper: 0.3.
         masked: weight of the masked branch, 0 or more. The paper: 0.2.
         consistency: weight of the agreement, 0 or more. The paper: 0.5.
         laco: ``mse_prob``, the squared difference of probabilities, or ``kl``, from masked to clean.
+        masks: size of a bank of masks, one of which every image gets in every epoch, laid on it after its crop and flip
+            (the paper's code: 951); 0 gives an image its own occlusion by each of the pairs' conditions, which follows
+            crop and flip and stays the same in every epoch.
 
     Raises:
         ConfigError: a negative weight, all weights 0, or no such agreement.
@@ -43,12 +54,14 @@ class MaskedSupervisedLearning(Method):
     masked: float = 0.2
     consistency: float = 0.5
     laco: Literal["mse_prob", "kl"] = "mse_prob"
+    masks: int = 0
 
     needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the options."""
-        for name in ("recognise", "masked", "consistency"):
+        for name in ("recognise", "masked", "consistency", "masks"):
             check_range("msl", name, getattr(self, name), 0.0)
         if self.recognise == self.masked == 0:
             raise ConfigError(
@@ -60,12 +73,25 @@ class MaskedSupervisedLearning(Method):
     def loss(self, run: TrainingRun, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return the weighted sum of the three terms; see ``Method.loss``."""
         clean = run.head(run.vectors(inputs))
+        total = self.recognise * run.task.loss(clean, labels)
+        if self.masked == self.consistency == 0:
+            return total
         # a pass of its own: together, BatchNorm would normalise both by the statistics of the two
-        hidden = run.head(run.vectors(run.occluded_inputs().to(inputs.dtype)))
-        total = self.recognise * cross_entropy(clean, labels) + self.masked * cross_entropy(hidden, labels)
-        return total + self.consistency * self._agreement(clean.float(), hidden.float())
+        masked = run.masked_inputs(self.masks) if self.masks else run.occluded_inputs()
+        hidden = run.head(run.vectors(masked.to(inputs.dtype)))
+        total = total + self.masked * run.task.loss(hidden, labels)
+        return total + self.consistency * self._agreement(run.task, clean.float(), hidden.float())
 
-    def _agreement(self, clean: Tensor, hidden: Tensor) -> Tensor:
-        if self.laco == "kl":
-            return kl_div(hidden.log_softmax(1), clean.log_softmax(1), log_target=True, reduction="batchmean")
-        return mse_loss(clean.softmax(1), hidden.softmax(1))
+    def _agreement(self, task: Task, clean: Tensor, hidden: Tensor) -> Tensor:
+        if self.laco == "mse_prob":
+            return mse_loss(task.probabilities(clean), task.probabilities(hidden))
+        if task is MULTI_LABEL:
+            return _bernoulli_divergence(clean, hidden)
+        return kl_div(hidden.log_softmax(1), clean.log_softmax(1), log_target=True, reduction="batchmean")
+
+
+def _bernoulli_divergence(clean: Tensor, hidden: Tensor) -> Tensor:
+    """Return the divergence of the classes' own distributions from masked to clean, a mean over images and classes."""
+    there = clean.sigmoid() * (logsigmoid(clean) - logsigmoid(hidden))
+    absent = (-clean).sigmoid() * (logsigmoid(-clean) - logsigmoid(-hidden))
+    return (there + absent).mean()

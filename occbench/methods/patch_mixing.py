@@ -7,12 +7,13 @@ expected replaced share is ``largest_share / 2``, 0.25 by default; an image may 
 
 from dataclasses import dataclass
 from math import ceil
+from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.hidden_pixels import scaled_px
 from occbench.methods.option_ranges import check_range
 
@@ -35,6 +36,8 @@ class PatchMixing(Method):
     cell_px: int = 16
     largest_share: float = 0.5
 
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
+
     def __post_init__(self) -> None:
         """Check the options."""
         check_range("patch_mixing", "cell_px", self.cell_px, 1)
@@ -51,5 +54,5 @@ class PatchMixing(Method):
         taken = cells.repeat_interleave(cell, 1).repeat_interleave(cell, 2)[:, None, :side, :side].to(images.device)
         partner = torch.randperm(count, generator=run.draws).to(images.device)
         kept = 1 - taken.float().mean((1, 2, 3))[:, None]
-        targets = one_hot(labels, run.num_classes).to(images)
+        targets = run.task.multi_hot(labels, run.num_classes).to(images)
         return torch.where(taken, images[partner], images), kept * targets + (1 - kept) * targets[partner]

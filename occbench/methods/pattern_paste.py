@@ -13,6 +13,7 @@ from torch import Tensor
 
 from occbench.core.compose import composite_batch
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.option_ranges import check_probability
 
 __all__ = ["PatternPaste"]
@@ -35,6 +36,7 @@ class PatternPaste(Method):
     probability: float = 0.9
 
     needs: ClassVar[frozenset[str]] = frozenset({"overlays"})
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the options."""

@@ -7,13 +7,14 @@ hidden share is ``probability * (sl + sh) / 2``, 0.105 by default.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.hidden_pixels import filled
 from occbench.methods.option_ranges import check_probability, check_range
 
@@ -40,6 +41,8 @@ class RandomErasing(Method):
     largest: float = 0.4
     aspect: float = 0.3
     fill: Literal["mean", "random"] = "random"
+
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
         """Check the options."""

@@ -17,14 +17,14 @@ augmentation included; both train on vectors rounded to half precision.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 
 __all__ = ["DiffusionFusion"]
 
@@ -61,6 +61,8 @@ class DiffusionFusion(Method):
     size_px: int | None = None
     dtype: str | None = None
 
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
+
     def __post_init__(self) -> None:
         """Check the fusion; the other options are checked by the extractor."""
         if self.fusion not in _FUSIONS:
@@ -76,8 +78,8 @@ class DiffusionFusion(Method):
         return _Add(run.dim, side_dim) if self.fusion == "add" else _Gated(run.dim, side_dim)
 
     def loss(self, run: TrainingRun, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Return the cross-entropy of the fused vectors' logits; see ``Method.loss``."""
-        return cross_entropy(self.predict(run, inputs), labels)
+        """Return the task's loss of the fused vectors' logits; see ``Method.loss``."""
+        return run.task.loss(self.predict(run, inputs), labels)
 
     def predict(self, run: TrainingRun, inputs: Tensor) -> Tensor:
         """Return the logits of the fused vectors; see ``Method.predict``."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.tasks import EVERY_TASK
 from occbench.methods.option_ranges import check_range
 
 __all__ = ["TwinTraining"]
@@ -36,6 +36,7 @@ class TwinTraining(Method):
 
     #: The method's name, for messages.
     name: ClassVar[str]
+    tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     alpha: float = 1.0
     beta: float = 0.0
@@ -51,11 +52,11 @@ class TwinTraining(Method):
         Raises:
             ConfigError: ``beta`` is above 0, and the source has no masks.
         """
-        loss = self.alpha * cross_entropy(run.head(run.vectors(inputs)), labels)
+        loss = self.alpha * run.task.loss(run.head(run.vectors(inputs)), labels)
         if self.beta == 0:
             return loss
         # a half of a pixel decides: what moves a mask leaves soft edges
         silhouettes = (run.batch.masks() > 0.5).float().expand(-1, 3, -1, -1) * 255
         with run.held_statistics():
             logits = run.head(run.vectors(run.inputs(silhouettes)))
-        return loss + self.beta * cross_entropy(logits, labels)
+        return loss + self.beta * run.task.loss(logits, labels)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
 from occbench.models.architecture import Cut
-from occbench.models.head import last_linear
+from occbench.models.head import sizes_of
 from occbench.models.trainable import hold_frozen, hold_statistics, is_frozen, trainable_trunk_parameters
 from occbench.models.trunk import Trunk
 
@@ -51,8 +51,8 @@ class Backbone(nn.Module):
 
     @property
     def dim(self) -> int:
-        """Length D of a deep feature vector."""
-        return last_linear(self.head).in_features
+        """Length D of a deep feature vector; channels of the feature map where the head is one on maps."""
+        return sizes_of(self.head)[0]
 
     @property
     def channels(self) -> int:
@@ -69,7 +69,13 @@ class Backbone(nn.Module):
     @property
     def num_classes(self) -> int:
         """Number of logits C."""
-        return last_linear(self.head).out_features
+        return sizes_of(self.head)[1]
+
+    def normalise_with(self, mean: tuple[float, float, float], std: tuple[float, float, float]) -> None:
+        """Take another normalisation than that of the weights, of pixel values in [0, 1]."""
+        self.mean, self.std = mean, std
+        self._mean.copy_(torch.tensor(mean).view(1, 3, 1, 1))
+        self._std.copy_(torch.tensor(std).view(1, 3, 1, 1))
 
     def normalise(self, images: Tensor) -> Tensor:
         """Return ``(images / 255 - mean) / std`` as float32, on the images' device and in their memory format.

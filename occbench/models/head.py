@@ -7,7 +7,7 @@ from torch import nn
 
 from occbench.core.errors import ConfigError
 
-__all__ = ["last_linear", "new_linear", "replace_last_linear", "slice_linear"]
+__all__ = ["last_linear", "new_linear", "replace_last_linear", "sizes_of", "slice_linear"]
 
 
 def last_linear(head: nn.Module) -> nn.Linear:
@@ -20,6 +20,19 @@ def last_linear(head: nn.Module) -> nn.Linear:
     if not isinstance(last, nn.Linear):
         raise ConfigError(f"a head must end in a linear layer, found {type(last).__name__}. Use another backbone.")
     return last
+
+
+def sizes_of(head: nn.Module) -> tuple[int, int]:
+    """Return (length D of what a head takes, number of logits C): of a head on feature maps D is their channels.
+
+    Raises:
+        ConfigError: the head says neither and ends in no linear layer.
+    """
+    sizes = getattr(head, "in_features", None), getattr(head, "out_features", None)
+    if isinstance(sizes[0], int) and isinstance(sizes[1], int):
+        return sizes[0], sizes[1]
+    linear = last_linear(head)
+    return linear.in_features, linear.out_features
 
 
 def replace_last_linear(head: nn.Module, linear: nn.Linear) -> nn.Module:

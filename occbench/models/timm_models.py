@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 import timm
 from timm.data import resolve_model_data_config
-from timm.models import ResNet, group_parameters
+from timm.layers import Format
+from timm.models import ResNet, VisionTransformer, group_parameters
 from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError, PluginError
@@ -98,6 +99,7 @@ def _cut_resnet(model: ResNet) -> Trunk:
 
 
 def _cut_any(model: _TimmModel) -> Trunk:
+    _let_positions_follow(model)
     last_stage = _last_stage(model)
     model.reset_classifier(0)
     kept = {name for name, _ in model.named_parameters()} & last_stage
@@ -105,6 +107,14 @@ def _cut_any(model: _TimmModel) -> Trunk:
     stages = nn.Sequential(OrderedDict(features=_Features(model, channels_last)))
     to_map = TokenMap(model.num_prefix_tokens) if hasattr(model, "num_prefix_tokens") else None
     return Trunk(stages, _Pool(model, channels_last), to_map, {f"stages.features.model.{name}" for name in kept})
+
+
+def _let_positions_follow(model: _TimmModel) -> None:
+    """Let a plain vision transformer interpolate its positions for images of another size than it was built for."""
+    if type(model) is VisionTransformer and model.pos_embed is not None:
+        model.dynamic_img_size = True
+        patches = model.patch_embed
+        patches.strict_img_size, patches.flatten, patches.output_fmt = False, False, Format.NHWC
 
 
 def _last_stage(model: _TimmModel) -> set[str]:

@@ -5,6 +5,7 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torchvision.models.swin_transformer import PatchMerging, PatchMergingV2
 
 __all__ = ["ClassToken", "PatchTokens", "stages_by_resolution"]
@@ -22,7 +23,10 @@ class ClassToken(nn.Module):
 
 
 class PatchTokens(nn.Module):
-    """Images to patch tokens with a class token and position embedding: the first step of a vision transformer."""
+    """Images to patch tokens with a class token and position embedding: the first step of a vision transformer.
+
+    The positions of the square grid of patches are interpolated (bicubic) for square images of another size.
+    """
 
     def __init__(self, projection: nn.Module, class_token: nn.Parameter, positions: nn.Parameter) -> None:
         """Hold the parts: strided convolution, class token float[1, 1, D], positions float[1, 1 + N, D]."""
@@ -35,7 +39,17 @@ class PatchTokens(nn.Module):
         """Return tokens float[B, 1 + N, D]."""
         patches = self.projection(images).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.class_token.expand(len(images), -1, -1), patches], dim=1)
-        return tokens + self.positions
+        return tokens + self._positions_for(patches.shape[1])
+
+    def _positions_for(self, count: int) -> Tensor:
+        """Return float[1, 1 + count, D]: the positions, interpolated where the image has another number of patches."""
+        known = self.positions.shape[1] - 1
+        if count == known:
+            return self.positions
+        side, wanted = round(known**0.5), round(count**0.5)
+        grid = self.positions[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
+        moved = interpolate(grid, size=(wanted, wanted), mode="bicubic", align_corners=False, antialias=True)
+        return torch.cat([self.positions[:, :1], moved.flatten(2).transpose(1, 2)], dim=1)
 
 
 def stages_by_resolution(blocks: Iterable[nn.Module]) -> nn.Sequential:

@@ -48,7 +48,7 @@ def write_benchmark_page(results: Sequence[ResultSet], examples: Sequence[Sequen
     for number, item in enumerate(results):
         anchor = f"table{number + 1}"
         # drawn by us: every name in it is escaped there
-        figure = Markup(draw_curves(item.curves, anchor)) if item.curves else Markup("")
+        figure = Markup(draw_curves(item.curves, anchor, item.metric_title)) if item.curves else Markup("")
         shown = tuple(examples[number]) if number < len(examples) else ()
         parts.append(_Part(item, anchor, figure, _shades(item.heat_maps), shown))
     return environment.get_template("benchmark.html.jinja").render(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from io import StringIO
 
-from occbench.core.results import HeatMap, Number, ResultSet, TableCell
+from occbench.core.results import Curve, HeatMap, MetricTable, Number, ResultSet, TableCell
 
 __all__ = ["CsvRow", "csv_rows", "write_csv"]
 
@@ -19,7 +19,7 @@ class CsvRow:
         test_set: fingerprint of the test set; numbers of different test sets must not be compared.
         setting: what sets the table apart from others of the benchmark.
         section: ``accuracy``, ``published``, ``summary``, ``difference``, ``claim``, ``curve``, ``occluder``,
-            ``class`` or ``cost``.
+            ``metric``, ``class`` or ``cost``.
         row: label of the table's row; of a claim the backbone.
         item: what the number is of: a column, an occlusion ratio, an occluder and its place, a class, a statement.
         metric: what it is, e.g. ``top1``.
@@ -74,15 +74,21 @@ def _table(results: ResultSet) -> Iterable[_Entry]:
     for paper in results.published_only:
         for column, published in zip(results.columns, paper.values, strict=True):
             if published is not None:
-                yield "published", paper.arm, column, "top1", published, paper.source
+                yield "published", paper.arm, column, _metric(results, column), published, paper.source
+
+
+def _metric(results: ResultSet, column: str) -> str:
+    """Return what a column holds: the headline metric, or the one that its name says (``clean/cf1``)."""
+    return column.rpartition("/")[2] if "/" in column else results.metric
 
 
 def _cell(results: ResultSet, row: str, column: str, cell: TableCell) -> Iterable[_Entry]:
-    yield "accuracy", row, column, "top1", cell.number, ""
+    metric = _metric(results, column)
+    yield "accuracy", row, column, metric, cell.number, ""
     if cell.between_seeds is not None:
         yield "accuracy", row, column, "between_seeds_sd", cell.between_seeds, ""
     if cell.published is not None:
-        yield "published", row, column, "top1", cell.published, results.published_source
+        yield "published", row, column, metric, cell.published, results.published_source
         yield "published", row, column, "ours_minus_published", cell.difference, ""
 
 
@@ -99,20 +105,32 @@ def _inference(results: ResultSet) -> Iterable[_Entry]:
 def _breakdowns(results: ResultSet) -> Iterable[_Entry]:
     for curve in results.curves:
         for ratio, number in curve.points:
-            yield "curve", curve.label, f"{ratio:g}", "top1", number, "" if curve.of == "image" else "of the object"
+            yield "curve", curve.label, f"{ratio:g}", results.metric, number, _of(curve)
     for heat_map in results.heat_maps:
-        yield from _patterns(heat_map)
+        yield from _patterns(heat_map, results.metric)
+    for table in results.metric_tables:
+        yield from _metrics(table)
     for row in results.classes:
         for arm, value in zip(results.rows, row.values, strict=True):
-            yield "class", arm.label, row.name, "top1", value, ""
+            yield "class", arm.label, row.name, results.metric, value, ""
     for cost in results.costs:
         yield "cost", cost.label, cost.device, "train_s", cost.train_s, ""
         yield "cost", cost.label, cost.device, "score_s", cost.score_s, ""
         yield "cost", cost.label, cost.device, "images_per_s", cost.images_per_s, ""
 
 
-def _patterns(heat_map: HeatMap) -> Iterable[_Entry]:
+def _metrics(table: MetricTable) -> Iterable[_Entry]:
+    for label, group, numbers in table.rows:
+        for name, number in zip(table.columns, numbers, strict=True):
+            yield "metric", label, f"{group}: {table.title}", name, number, ""
+
+
+def _patterns(heat_map: HeatMap, metric: str) -> Iterable[_Entry]:
     for occluder, values in zip(heat_map.occluders, heat_map.values, strict=True):
         for place, value in zip(heat_map.places, values, strict=True):
             if value is not None:
-                yield "occluder", heat_map.label, f"{occluder}, {place}", "top1", value, ""
+                yield "occluder", heat_map.label, f"{occluder}, {place}", metric, value, ""
+
+
+def _of(curve: Curve) -> str:
+    return "" if curve.of == "image" else "of the object"

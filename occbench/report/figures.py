@@ -8,7 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from occbench.core.results import Curve
-from occbench.report.wording import against
+from occbench.report.wording import against, capital
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,12 +24,13 @@ _DASHES: Final = ("-", "--", "-.", ":")
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
-def draw_curves(curves: Sequence[Curve], prefix: str) -> str:
-    """Return accuracy against what is hidden, one line with its band for every row of the table.
+def draw_curves(curves: Sequence[Curve], prefix: str, metric: str = "top-1 accuracy") -> str:
+    """Return a metric against what is hidden, one line with its band for every row of the table.
 
     Args:
         curves: what to draw.
         prefix: put before every id, so that several figures can stand in one page.
+        metric: what they are of.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -42,20 +43,20 @@ def draw_curves(curves: Sequence[Curve], prefix: str) -> str:
         axes = figure.subplots()
         for number, curve in enumerate(curves):
             _draw(axes, curve, number)
-        _dress(figure, axes, curves)
+        _dress(figure, axes, curves, metric)
         text = StringIO()
         figure.savefig(text, format="svg", transparent=True)
-    return _inline(text.getvalue(), describe_curves(curves), prefix)
+    return _inline(text.getvalue(), describe_curves(curves, metric), prefix)
 
 
-def describe_curves(curves: Sequence[Curve]) -> str:
+def describe_curves(curves: Sequence[Curve], metric: str = "top-1 accuracy") -> str:
     """Return the figure in words, for readers who do not see it."""
     parts = [
         f"{curve.label} goes from {curve.points[0][1].value:.1f} at {100 * curve.points[0][0]:g} % "
         f"to {curve.points[-1][1].value:.1f} at {100 * curve.points[-1][0]:g} %"
         for curve in curves
     ]
-    return f"Top-1 accuracy in percent against {against(curves)}: {'; '.join(parts)}."
+    return f"{capital(metric)} in percent against {against(curves)}: {'; '.join(parts)}."
 
 
 def _draw(axes: "Axes", curve: Curve, number: int) -> None:
@@ -77,10 +78,10 @@ def _draw(axes: "Axes", curve: Curve, number: int) -> None:
     )
 
 
-def _dress(figure: "Figure", axes: "Axes", curves: Sequence[Curve]) -> None:
+def _dress(figure: "Figure", axes: "Axes", curves: Sequence[Curve], metric: str) -> None:
     shown = "Hidden, % of the object" if curves[0].of == "object" else "Occlusion ratio, % of the image"
     axes.set_xlabel(shown, color=_INK)
-    axes.set_ylabel("Top-1 accuracy, %", color=_INK)
+    axes.set_ylabel(f"{capital(metric)}, %", color=_INK)
     axes.grid(color=_INK, alpha=0.15, linewidth=0.6)
     axes.tick_params(colors=_INK)
     for side, spine in axes.spines.items():

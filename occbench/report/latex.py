@@ -39,7 +39,7 @@ def escape_latex(text: str) -> str:
 
 def _table(item: ResultSet) -> str:
     caption = (
-        f"{title(item)}: top-1 accuracy in % with 95 % intervals over images"
+        f"{title(item)}: {item.metric_title} in % with 95 % intervals over images"
         f"{' and seeds' if any(len(row.seeds) > 1 for row in item.rows) else ''}; {item.images:,} test images."
     )
     if any(cell.published is not None for row in item.rows for cell in row.cells):

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from occbench.core.results import ClaimVerdict, ResultSet
+from occbench.core.results import ClaimVerdict, MetricTable, Number, ResultSet
 from occbench.report.wording import (
+    capital,
     count_verdicts,
     curve_title,
     interval,
@@ -29,7 +30,8 @@ def write_markdown(results: Sequence[ResultSet]) -> str:
 def _sections(item: ResultSet) -> list[str]:
     parts = [
         f"# {_plain(title(item))}",
-        f"Top-1 accuracy in percent with 95 % intervals, {item.images:,} test images, test set `{item.test_set}`.",
+        f"{capital(item.metric_title)} in percent with 95 % intervals, {item.images:,} test images, test set "
+        f"`{item.test_set}`.",
     ]
     if item.published_source:
         parts[1] += f" The paper's numbers: {_plain(item.published_source)}; after them, ours minus the paper's."
@@ -41,6 +43,8 @@ def _sections(item: ResultSet) -> list[str]:
         parts.append("## Differences\n\nPaired over images; Holm's correction over all of this table.")
         parts.append(_differences(item))
     parts += ["## Summaries", _summaries(item)]
+    for table in item.metric_tables:
+        parts += [f"## {_plain(table.title)}", _metrics(table)]
     parts += _breakdowns(item)
     parts += ["## Cost", _cost(item), "## Provenance"]
     parts.append("\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in item.provenance))
@@ -102,6 +106,19 @@ def _summaries(item: ResultSet) -> str:
     return _table(["", *names], rows)
 
 
+def _metrics(table: MetricTable) -> str:
+    def cell(number: Number | None) -> str:
+        return "" if number is None else f"{percent_points(number.value)} {interval(number)}"
+
+    rows = ([_plain(label), _plain(group), *map(cell, numbers)] for label, group, numbers in table.rows)
+    return _table(["", "column", *map(_plain, table.columns)], rows)
+
+
+def _measure(item: ResultSet) -> str:
+    """Return the headline metric in headings."""
+    return "Accuracy" if item.metric == "top1" else capital(item.metric_title)
+
+
 def _breakdowns(item: ResultSet) -> list[str]:
     parts = []
     if item.curves:
@@ -110,7 +127,7 @@ def _breakdowns(item: ResultSet) -> list[str]:
             [_plain(curve.label), *(f"{percent_points(point.value)} {interval(point)}" for _, point in curve.points)]
             for curve in item.curves
         )
-        parts += [f"## {curve_title(item.curves)}", _table(["", *ratios], rows)]
+        parts += [f"## {curve_title(item.curves, _measure(item))}", _table(["", *ratios], rows)]
     for heat_map in item.heat_maps:
         body = (
             [_plain(name), *("" if value is None else percent_points(value) for value in values)]
@@ -120,7 +137,8 @@ def _breakdowns(item: ResultSet) -> list[str]:
     worst = item.classes[:_WORST_CLASSES]
     listed = ([_plain(row.name), str(row.images), *map(percent_points, row.values)] for row in worst)
     parts += [
-        f"## Worst classes\n\nThe {len(worst)} of {len(item.classes)} with the lowest accuracy under occlusion.",
+        f"## Worst classes\n\nThe {len(worst)} of {len(item.classes)} with the lowest {_measure(item).lower()} "
+        "under occlusion.",
         _table(["class", "images", *(_plain(row.label) for row in item.rows)], listed),
     ]
     return parts

@@ -6,6 +6,7 @@ from occbench.core.results import ClaimVerdict, Curve, Number, ResultSet
 
 __all__ = [
     "against",
+    "capital",
     "count_verdicts",
     "curve_title",
     "interval",
@@ -18,6 +19,11 @@ __all__ = [
 ]
 
 _MINUS = "\N{MINUS SIGN}"
+
+
+def capital(text: str) -> str:
+    """Return text that begins a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def percent_points(value: float) -> str:
@@ -59,9 +65,9 @@ def against(curves: Sequence[Curve]) -> str:
     return "the hidden share of the object" if curves[0].of == "object" else "the occlusion ratio"
 
 
-def curve_title(curves: Sequence[Curve]) -> str:
+def curve_title(curves: Sequence[Curve], measure: str = "Accuracy") -> str:
     """Return the heading over curves."""
-    return f"Accuracy against {against(curves).removeprefix('the ')}"
+    return f"{measure} against {against(curves).removeprefix('the ')}"
 
 
 def versus_paper(published: float | None, difference: float | None) -> str:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import occbench.bench.augment as module
-from occbench.bench.augment import AUGMENTATIONS, augment
+from occbench.bench.augment import AUGMENTATIONS, augment, draw_geometry
 
 SIDE = 64
 MOVING = [kind for kind in AUGMENTATIONS if kind != "none"]
@@ -46,10 +46,26 @@ def test_equal_draws_give_equal_images_and_other_draws_others(kind):
     assert not torch.equal(augment(ramp(4), kind, draws(2)), first)
 
 
-@pytest.mark.parametrize("kind", MOVING)
+@pytest.mark.parametrize("kind", [kind for kind in MOVING if kind != "flip"])
 def test_every_image_of_a_batch_has_its_own_draw(kind):
     made = augment(ramp(6), kind, draws())
     assert all(not torch.equal(made[0], other) for other in made[1:])
+
+
+def test_a_flip_is_one_of_two_images_exactly():
+    images = ramp(32)
+    made = augment(images, "flip", draws())
+    flipped = [torch.allclose(one, clean.float().flip(2), atol=1e-2) for one, clean in zip(made, images, strict=True)]
+    left = [torch.allclose(one, clean.float(), atol=1e-2) for one, clean in zip(made, images, strict=True)]
+    assert [one != other for one, other in zip(flipped, left, strict=True)] == [True] * 32
+    assert 8 < sum(flipped) < 24
+
+
+def test_a_large_crop_keeps_seven_tenths_of_the_area_or_more():
+    matrix = draw_geometry(500, "flip_crop", draws()).matrix
+    area = (matrix[:, 0, 0] * matrix[:, 1, 1]).abs()
+    assert 0.65 < area.min() < 0.75  # an aspect that does not fit is cut
+    assert 0.95 < area.max() <= 1
 
 
 @pytest.mark.parametrize("kind", MOVING)

@@ -51,7 +51,7 @@ def test_draws_do_not_depend_on_how_many_are_made_at_a_time(monkeypatch):
 
 
 def test_every_draw_weighs_as_many_images_as_there_are():
-    weights = np.concatenate(list(resampling._image_weights(37, 0, 500)))
+    weights = np.concatenate(list(resampling.image_weights(37, 0, 500)))
     assert weights.shape == (500, 37)
     assert (weights.sum(axis=1) == 37).all()
     assert weights.mean(axis=0) == pytest.approx(np.ones(37), abs=0.25)
