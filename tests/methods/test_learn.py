@@ -292,11 +292,11 @@ def test_one_step_of_each_term_is_the_one_computed_by_hand(term):
     labels = torch.tensor([0, 1, 2, 2, 1, 0])
     run = OnePlace(occluded)
     expected = run.built.latent.weight.detach().clone()
-    expected[:, :, 1, 1] -= 0.5 * torch.from_numpy(by_hand(term, run, clean, occluded, labels)).float()
-    optimizer = torch.optim.SGD(run.built.parameters(), lr=0.5)
+    expected[:, :, 1, 1] -= 200 * torch.from_numpy(by_hand(term, run, clean, occluded, labels)).float()
+    optimizer = torch.optim.SGD(run.built.parameters(), lr=200)
     only = dict.fromkeys(("rec", "intra", "inter", "cls"), 0.0) | {term: 1.0}
     before = run.built.latent.weight.detach().clone()
     Learn(**only, clean=0.0, clean_share=0.0).loss(run, clean, labels).backward()
     optimizer.step()
-    assert not torch.equal(run.built.latent.weight, before)
-    assert torch.allclose(run.built.latent.weight, expected, atol=1e-6)
+    assert (run.built.latent.weight - before).abs().max() > 0.005  # of weights up to 0.033
+    assert torch.allclose(run.built.latent.weight, expected, rtol=1e-4, atol=1e-6)
