@@ -112,7 +112,7 @@ class Pipeline:
         """Return the feature maps float[B, K, H, W] of ``inputs``'s result; with ``keep_map`` only."""
         if not self._keep_map:
             raise ConfigError('the method asks for feature maps: add "map" to its needs.')
-        return in_shares(self._stages, inputs)
+        return in_shares(lambda share: self.model.trunk.to_map(self._stages(share)), inputs)
 
     def pool(self, feature_map: Tensor) -> Tensor:
         """Return deep feature vectors float[B, D] of feature maps.
