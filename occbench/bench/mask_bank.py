@@ -1,4 +1,4 @@
-"""A bank of hole masks: another part of every image is hidden in every epoch at the price of a look-up."""
+"""A bank of masks: another part of every image is hidden in every epoch at the price of a look-up."""
 
 import torch
 from torch import Generator, Tensor
@@ -12,11 +12,12 @@ __all__ = ["MaskBank"]
 
 
 class MaskBank:
-    """Masks of some conditions, equally many of each, drawn once for black canvases of the images' size.
+    """Masks of some conditions, drawn once for black canvases of the images' size.
 
     Attributes:
-        holes: bool[K, 1, S, S] on the device, True on the holes.
-        colour: float32[3, 1, 1] in 0..255, what is seen in them.
+        alpha: uint8[K, 1, S, S] on the device, 255 where an image is hidden.
+        paint: uint8[K, 3, S, S], what is seen there; uint8[1, 3, 1, 1] where it is one colour for all masks, as holes
+            are, which keeps a bank of 951 masks of 448 px in 0.2 GB instead of 0.8.
     """
 
     def __init__(
@@ -28,44 +29,56 @@ class MaskBank:
             images: whose size the masks have.
             renderer: of the conditions.
             conditions: whose masks are drawn.
-            size: masks of each condition.
+            size: masks of each condition; one of a condition whose overlay all images share.
             device: where they are kept.
 
         Raises:
-            ConfigError: an occlusion that is no hole of one colour, or that needs to know more of an image than its
-                size.
+            ConfigError: an occlusion that needs to know more of an image than its size.
         """
         canvas = torch.zeros(*images.images.shape[2:], 3, dtype=torch.uint8).numpy()
-        holes, colours = [], set()
-        for condition in conditions:
-            for number in range(size):
-                key = f"mask-{number:05d}"
-                try:
-                    overlay = renderer.full_overlay(Example(key, canvas, (0,)), condition)
-                except BrokenImageError as error:
-                    raise ConfigError(
-                        f"masks are drawn for any image, and {condition.name} needs to know the image ({error}). Set "
-                        "pair_occlusions to irregular or patch_drop, or the method's masks to 0."
-                    ) from error
-                pixels = torch.from_numpy(overlay)
-                hole = pixels[..., 3] == 255
-                colours |= {tuple(colour) for colour in torch.unique(pixels[hole][:, :3], dim=0).tolist()}
-                if len(colours) > 1 or bool((pixels[..., 3][~hole] > 0).any()):
-                    raise ConfigError(
-                        f"masks are holes of one colour, and {condition.name} paints more. Set pair_occlusions to "
-                        "irregular or patch_drop, or the method's masks to 0."
-                    )
-                holes.append(hole)
-        self.holes = torch.stack(holes)[:, None].to(device)
-        colour = next(iter(colours), (0, 0, 0))
-        self.colour = torch.tensor(colour, dtype=torch.float32, device=device).view(3, 1, 1)
+        sizes = [size if renderer.per_image(condition) else 1 for condition in conditions]
+        drawn = [
+            _drawn(renderer, Example(f"mask-{number:05d}", canvas, (0,)), condition)
+            for condition, count in zip(conditions, sizes, strict=True)
+            for number in range(count)
+        ]
+        overlays = torch.stack(drawn).permute(0, 3, 1, 2)
+        self.alpha = overlays[:, 3:].to(device)
+        self.paint = _one_colour(overlays, overlays[:, :3]).to(device)
+        self._sizes = torch.tensor(sizes)
+        self._starts = self._sizes.cumsum(0) - self._sizes
 
     def lay(self, images: Tensor, draws: Generator) -> Tensor:
-        """Return the images, each with a mask of its own; pixels beside the holes are untouched.
+        """Return the images, each under a mask of its own: first a condition is drawn, then one of its masks.
+
+        Where a mask hides nothing, pixels are what they were, bit for bit.
 
         Args:
             images: float32[B, 3, S, S] in 0..255.
             draws: generator on the CPU.
         """
-        chosen = torch.randint(len(self.holes), (len(images),), generator=draws).to(self.holes.device)
-        return torch.where(self.holes[chosen], self.colour, images)
+        condition = torch.randint(len(self._sizes), (len(images),), generator=draws)
+        within = (torch.rand(len(images), generator=draws) * self._sizes[condition]).long()
+        chosen = (self._starts[condition] + within).to(self.alpha.device)
+        share = self.alpha[chosen].float() / 255
+        paint = self.paint if len(self.paint) == 1 else self.paint[chosen]
+        return images * (1 - share) + paint * share
+
+
+def _drawn(renderer: Renderer, canvas: Example, condition: Condition) -> Tensor:
+    """Return uint8[S, S, 4]."""
+    try:
+        return torch.from_numpy(renderer.full_overlay(canvas, condition))
+    except BrokenImageError as error:
+        raise ConfigError(
+            f"a bank of masks is drawn for any image, and {condition.name} needs to know the image ({error}). Set "
+            "pair_occlusions to irregular, patch_drop or patterns, or the method's masks to 0."
+        ) from error
+
+
+def _one_colour(overlays: Tensor, paint: Tensor) -> Tensor:
+    """Return the paint, as one colour where all that hides is of it."""
+    seen = paint.permute(0, 2, 3, 1)[overlays[:, 3] > 0]
+    if len(seen) and bool((seen == seen[0]).all()):
+        return seen[0].view(1, 3, 1, 1)
+    return paint

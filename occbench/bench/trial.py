@@ -16,6 +16,7 @@ from occbench.bench.training_run import Prediction, extend, generator
 from occbench.core.interfaces import Method, Occlusion, Source
 from occbench.core.plugins import find_plugin
 from occbench.core.prepare import Prepare
+from occbench.core.tasks import SINGLE_LABEL, Task
 from occbench.data.render import Renderer
 from occbench.models.load import load_backbone
 
@@ -70,7 +71,7 @@ class _Run(Prediction):
 class Trial:
     """Images, labels and pairs to try a method on; every run starts from the same weights and draws."""
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, task: Task = SINGLE_LABEL) -> None:
         source = find_plugin("sources", "toyparts", Source)(images_per_class=1, size_px=_SIZE_PX)  # type: ignore[call-arg]
         family = find_plugin("occlusions", "patterns", Occlusion)(ratios=(0.2,), random_positions=0)  # type: ignore[call-arg]
         self.classes = len(source.classes)
@@ -78,11 +79,16 @@ class Trial:
         self._images = load_images(source, range(_BATCH), Prepare(size_px=_SIZE_PX), labels)
         self._renderer = Renderer([family], 0)
         self._method = method
+        self._task = task
 
     @property
     def labels(self) -> Tensor:
-        """int64[B]."""
-        return self._images.labels.clone()
+        """int64[B]; of several labels float32[B, C], one of them unknown."""
+        if self._task is SINGLE_LABEL:
+            return self._images.labels.clone()
+        targets = SINGLE_LABEL.multi_hot(self._images.labels, self.classes)
+        targets[0, -1] = float("nan")
+        return targets
 
     def run(self) -> _Run:
         """Return a new run whose network is in evaluation mode and whose module is fitted."""
@@ -96,6 +102,7 @@ class Trial:
         occluder = Occluder(self._images, self._renderer, self._renderer.conditions, pipeline.device)
         given = occluder if needs & {"overlays", "pairs"} else None
         run = _Run(self, pipeline, pairs if "pairs" in needs else [], given)
+        run.task = self._task
         with torch.no_grad():
             attempt("on_training_start", partial(self._method.on_training_start, run))
             attempt("on_training_end", partial(self._method.on_training_end, run))
@@ -127,7 +134,8 @@ class Trial:
         found: Any = attempt("augment", partial(self._method.augment, run, before.pixels(), labels))
         if not (isinstance(found, tuple) and len(found) == 2 and all(isinstance(part, Tensor) for part in found)):
             raise Broken(f"augment must return (images, targets), found {_describe(found)}.")
-        if not torch.equal(before.pixels(), self._images.images[:].float()) or not torch.equal(labels, self.labels):
+        unchanged = torch.equal(labels.nan_to_num(-1), self.labels.nan_to_num(-1))
+        if not torch.equal(before.pixels(), self._images.images[:].float()) or not unchanged:
             raise Broken("augment changed its images or labels in place. Work on a new tensor (images.clone()).")
         images, targets = found
         self._check_images(images, before.pixels())
@@ -153,7 +161,7 @@ class Trial:
                 f"augment must return targets int64[{_BATCH}] or float32[{_BATCH}, {self.classes}] (images, classes), "
                 f"found {_describe(targets)}."
             )
-        if soft and not torch.allclose(targets.sum(1), torch.ones(_BATCH), atol=1e-4):
+        if soft and self._task is SINGLE_LABEL and not torch.allclose(targets.sum(1), torch.ones(_BATCH), atol=1e-4):
             raise Broken("augment returned targets that do not sum to 1 for every image. Divide by their sum.")
 
     def rows(self, rows: slice = slice(None)) -> ImageBatch:

@@ -15,6 +15,7 @@ from occbench.bench.trial import Broken, Trial, attempt
 from occbench.core.canonical import canonical_json
 from occbench.core.errors import ConfigError, PluginError
 from occbench.core.interfaces import Method
+from occbench.core.tasks import MULTI_LABEL
 from occbench.data.config import build_plugin
 
 __all__ = ["Check", "validate_method"]
@@ -129,6 +130,14 @@ def _loss_has_gradients(method: Method, trial: Trial) -> None:
         raise Broken("no gradient reaches the module that build made. Use run.module in the loss.")
 
 
+def _learns_from_several_labels(method: Method, _: Trial) -> None:
+    if MULTI_LABEL.name not in method.tasks:
+        return
+    trial = Trial(method, MULTI_LABEL)
+    if not trial.loss(trial.started()).requires_grad:
+        raise Broken("the loss of several labels has no gradient. Make it of run.task.loss.")
+
+
 def _steps_change_the_weights(method: Method, trial: Trial) -> None:
     if not method.has_epochs:
         return
@@ -205,6 +214,7 @@ _PROMISES: Final[dict[str, Callable[[Method, Trial], None]]] = {
     "augment returns images and targets of the batch": _augments_a_batch,
     "loss is one finite number": _loss_is_one_finite_number,
     "its gradient reaches trunk and head": _loss_has_gradients,
+    "a loss of several labels, if its tasks promise one": _learns_from_several_labels,
     "training steps change the weights": _steps_change_the_weights,
     "inputs stay as they are": _inputs_stay_as_they_are,
     "all chance comes from run.draws": _draws_come_from_the_run,

@@ -482,7 +482,7 @@ class TrainingRun(ABC):
             masks: size of the bank, for each condition; drawn once for all seeds.
 
         Raises:
-            ConfigError: the pairs' occlusions are no holes of one colour.
+            ConfigError: the pairs' occlusions need to know more of an image than its size.
         """
 
     @abstractmethod

@@ -33,6 +33,13 @@ PATTERNS = {
     "oxford102": (24, 24),
     "quickstart": (24, 24),
     "toyparts-levels": (12, 12),
+    "coco-sample-multilabel": (2, 2),
+    "coco14-msl": (2, 3),
+    "coco14-msl-vit": (2, 2),
+    "toyparts-multilabel": (2, 3),
+    "voc07-msl": (2, 3),
+    "voc07-msl-vit": (2, 2),
+    "wider-msl": (2, 2),
 }
 
 

@@ -20,6 +20,7 @@ from occbench.core.compose import composite_batch
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Method
 from occbench.core.plugins import BUILT_IN, find_plugin
+from occbench.core.tasks import MULTI_LABEL
 from occbench.data.config import build_plugin
 from occbench.methods.dfv import DeepFeatureAugmentation
 
@@ -27,6 +28,8 @@ from occbench.methods.dfv import DeepFeatureAugmentation
 EXTRACTOR = {"extractor": f"{Path(__file__).parent / 'colour_extractor.py'}:ColourPlaces"}
 #: instance -> (method, options); a new method adds a line.
 INSTANCES = {
+    "asl": ("asl", {}),
+    "asl, both sides": ("asl", {"gamma_positive": 1.0, "margin": 0.0}),
     "compositional_net": ("compositional_net", {"kernels": 24, "mixtures": 2}),
     "compositional_net, release": ("compositional_net", {"kernels": 8, "legacy_double_softmax": True, "natural": 0}),
     "cutmix": ("cutmix", {}),
@@ -51,6 +54,7 @@ INSTANCES = {
     "mixup": ("mixup", {}),
     "msl": ("msl", {}),
     "msl, divergence": ("msl", {"laco": "kl"}),
+    "msl, a bank of masks": ("msl", {"masks": 5, "recognise": 0.0}),
     "part_blackout": ("part_blackout", {}),
     "part_blackout, silhouettes": ("part_blackout", {"alpha": 0.5, "beta": 0.5}),
     "part_replace": ("part_replace", {}),
@@ -108,6 +112,12 @@ class Run(Prediction):
         """The first condition on every image."""
         images = self.batch.pixels().to(torch.uint8)
         return self.inputs(composite_batch(images, self._overlays[:1]).float())
+
+    def masked_inputs(self, masks):
+        """A black quarter, in the image that a draw names."""
+        images = self.batch.pixels().clone()
+        images[int(torch.randint(masks, (), generator=self.draws)), :, :16, :16] = 0
+        return self.inputs(images)
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +225,35 @@ def test_the_loss_is_a_finite_scalar_whose_gradient_reaches_what_trains(start, m
         training = [weight for weight in half.parameters() if weight.requires_grad]
         assert not training or any(weight.grad is not None and weight.grad.any() for weight in training)
     assert all(weight.grad is None for weight in run.network.parameters() if not weight.requires_grad)
+
+
+@pytest.mark.usefixtures("trains")
+def test_the_loss_of_several_labels_is_finite_where_the_method_promises_one(built, images, overlays, method):
+    """Some entries are unknown, and one image has no label at all."""
+    if "multi-label" not in method.tasks:
+        pytest.skip("the method is for one label an image")
+    pipeline = built()
+    run = Run(pipeline, [(pipeline.inputs(images.images[:1]), pipeline.inputs(images.images[1:5]))], overlays)
+    run.task = MULTI_LABEL
+    with torch.no_grad():
+        method.on_epoch_start(run)
+    run.network.train()
+    run.batch = before = batch_of(images)
+    labels = torch.nn.functional.one_hot(images.labels[:ROWS], 12).float()
+    labels[2] = 0
+    labels[3, :2] = 1
+    labels[1, 4:6] = float("nan")
+    kept = labels.clone()
+    changed, targets = method.augment(run, before.pixels(), labels)
+    run.batch = ImageBatch(lambda: changed, before.masks, None)
+    loss = method.loss(run, run.inputs(changed), targets)
+    assert torch.equal(labels.nan_to_num(-1), kept.nan_to_num(-1))
+    assert torch.isfinite(loss)
+    loss.backward()
+    halves = (run.network.trunk, run.network.head) if method.trains_backbone else (run.network.extension,)
+    for half in halves:
+        assert any(weight.grad is not None and weight.grad.any() for weight in half.parameters())
+        assert all(torch.isfinite(weight.grad).all() for weight in half.parameters() if weight.grad is not None)
 
 
 @pytest.mark.usefixtures("trains")
