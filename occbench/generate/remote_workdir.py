@@ -26,12 +26,19 @@ _PLAN: str = f"{WORK_FOLDER}/{PLAN_FILE}"
 
 @dataclass(frozen=True)
 class _MakeAndSend:
-    """The job of a shard, on any machine that reaches the URL."""
+    """The job of a shard, on any machine that reaches the URL.
+
+    Attributes:
+        place: where shards go.
+        scratch: the driver's temporary folder, which goes when the driver does; other machines take one of their own.
+    """
 
     place: Place
+    scratch: Path
 
     def __call__(self, shard: Shard) -> ShardReport:
-        with TemporaryDirectory(prefix="occbench-shard-") as folder:
+        near = self.scratch if self.scratch.is_dir() else None
+        with TemporaryDirectory(prefix="occbench-shard-", dir=near, ignore_cleanup_errors=True) as folder:
             local = replace(shard, directory=Path(folder))
             report = make_shard(local)
             for file in report.files:
@@ -56,7 +63,7 @@ class RemoteWorkdir:
             )
         self._place = Place(url.rstrip("/"))
         self._plan = planned
-        self._folder = Path()
+        self._folder = self._scratch = Path()
 
     @property
     def complete(self) -> bool:
@@ -97,8 +104,10 @@ class RemoteWorkdir:
                 "them. Choose another --out; nothing in it was touched."
             )
         self._place.write(_PLAN, plan_note(self._plan))
-        with TemporaryDirectory(prefix="occbench-out-") as folder:
-            self._folder = Path(folder)
+        with TemporaryDirectory(prefix="occbench-out-", ignore_cleanup_errors=True) as folder:
+            self._folder, self._scratch = Path(folder, "whole"), Path(folder, "shards")
+            self._folder.mkdir()
+            self._scratch.mkdir()
             yield self._folder
 
     def finished(self, shards: Sequence[Shard]) -> dict[int, ShardReport]:
@@ -118,7 +127,7 @@ class RemoteWorkdir:
     @property
     def job(self) -> _MakeAndSend:
         """What makes a shard; it can be pickled."""
-        return _MakeAndSend(self._place)
+        return _MakeAndSend(self._place, self._scratch)
 
     def close(self) -> None:
         """Send what belongs to the whole dataset, the manifest last, and remove the progress files."""

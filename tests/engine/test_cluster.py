@@ -277,6 +277,23 @@ def test_an_address_without_a_cluster_is_one_line(tmp_path):
 
 
 @pytest.mark.slow
+def test_inpaints_are_the_same_as_here(machines, tiny_pipeline, tmp_path, bytes_of):
+    inpaint = {"name": "inpaint", "model": str(tiny_pipeline), "steps": 2, "size_px": 64, "dtype": "fp32"}
+    content = {
+        "name": "painted",
+        "source": {"name": "toyparts", "images_per_class": 1, "size_px": 64},
+        "prepare": {"rule": "direct", "size_px": 64},
+        "occlusions": [{**inpaint, "batch_size": 2}],
+        "storage": {"rows_per_shard": 3},
+    }
+    recipe = parse_recipe(content, "painted")
+    generate(recipe, tmp_path / "local", limit=9)
+    generate(recipe, tmp_path / "ray", limit=9, executor=RayExecutor(machines.address, gpu=True))
+    assert bytes_of(tmp_path / "ray") == bytes_of(tmp_path / "local")
+    assert len(list((tmp_path / "ray" / "overlays").iterdir())) == 3
+
+
+@pytest.mark.slow
 def test_the_command_line_makes_the_same_dataset_and_runs_on_a_cluster(
     tmp_path, recipe_file, tiny_images, finished, tiny_benchmark, bytes_of
 ):

@@ -3,6 +3,7 @@
 The store is moto's S3 server on this machine; the client is the one that users have.
 """
 
+import json
 import os
 import re
 import signal
@@ -148,6 +149,28 @@ def test_an_upload_that_is_cut_off_never_shows_as_a_finished_shard(
     monkeypatch.setattr(Place, "send", send)
     generate(tiny_recipe(**PNG), url, source_path=str(tiny_images))
     assert download(url) == bytes_of(finished(**PNG))
+
+
+def test_temporary_folders_go_with_the_run(bucket, tiny_recipe, tiny_images, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    with pytest.raises(InterruptedError):
+        generate(tiny_recipe(), f"{bucket}/tiny", source_path=str(tiny_images), executor=Interrupted(after=2))
+    generate(tiny_recipe(), f"{bucket}/tiny", source_path=str(tiny_images))
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_strangers_python_file_is_not_run(bucket, tiny_recipe, tiny_images, tmp_path):
+    url = f"{bucket}/evil"
+    generate(tiny_recipe(), url, source_path=str(tiny_images))
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'pwned')!r}, 'w')")
+    manifest = json.loads(Place(url).read("manifest.json"))
+    manifest["recipe"]["occlusions"][0]["name"] = f"{tmp_path / 'evil.py'}:Evil"
+    Place(url).write("manifest.json", json.dumps(manifest).encode())
+    with pytest.raises(DatasetError, match=r"a Python file, which is not run"):
+        occbench.load(url)
+    assert not (tmp_path / "pwned").exists()
 
 
 @pytest.mark.slow
