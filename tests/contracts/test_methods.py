@@ -233,7 +233,7 @@ def test_the_loss_of_several_labels_is_finite_where_the_method_promises_one(buil
     if "multi-label" not in method.tasks:
         pytest.skip("the method is for one label an image")
     pipeline = built()
-    run = Run(pipeline, [(pipeline.inputs(images.images[:1]), pipeline.inputs(images.images[1:5]))], overlays)
+    run = Run(pipeline, images, pairs_of(pipeline, images), overlays)
     run.task = MULTI_LABEL
     with torch.no_grad():
         method.on_epoch_start(run)
