@@ -109,6 +109,8 @@ def _breakdowns(results: ResultSet) -> Iterable[_Entry]:
         yield "cost", cost.label, cost.device, "train_s", cost.train_s, ""
         yield "cost", cost.label, cost.device, "score_s", cost.score_s, ""
         yield "cost", cost.label, cost.device, "images_per_s", cost.images_per_s, ""
+        if cost.of_bare is not None:
+            yield "cost", cost.label, cost.device, "of_bare", cost.of_bare, ""
 
 
 def _patterns(heat_map: HeatMap) -> Iterable[_Entry]:

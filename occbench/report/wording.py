@@ -1,8 +1,19 @@
 """How numbers are written in every output: two digits for accuracies, one sign for differences, words for ranges."""
 
-from occbench.core.results import ClaimVerdict, Number, ResultSet
+from occbench.core.results import ClaimVerdict, Number, ResultSet, TableCell
 
-__all__ = ["count_verdicts", "interval", "p_value", "percent_points", "seeds", "signed", "title", "versus_paper"]
+__all__ = [
+    "count_verdicts",
+    "holds_paper",
+    "hours",
+    "interval",
+    "p_value",
+    "percent_points",
+    "seeds",
+    "signed",
+    "title",
+    "versus_paper",
+]
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -46,6 +57,19 @@ def versus_paper(published: float | None, difference: float | None) -> str:
     if published is None:
         return ""
     return f"paper {percent_points(published)}" + ("" if difference is None else f", {signed(difference)}")
+
+
+def holds_paper(cell: TableCell) -> str:
+    """Say whether our interval holds the paper's number; nothing where one of them is missing."""
+    if cell.published is None or cell.number.low is None or cell.number.high is None:
+        return ""
+    return "inside" if cell.number.low <= cell.published <= cell.number.high else "outside"
+
+
+def hours(seconds: float) -> str:
+    """Return seconds as hours, e.g. ``12.35``; less than six minutes have a digit more."""
+    found = seconds / 3600
+    return f"{found:,.2f}" if found >= 0.1 else f"{found:.3f}"
 
 
 def count_verdicts(verdicts: tuple[ClaimVerdict, ...]) -> str:

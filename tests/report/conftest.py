@@ -23,6 +23,12 @@ from occbench.core.results import (
 HOSTILE = '<script>alert("1")</script> & 50 %_$x$|`\\'
 
 
+@pytest.fixture
+def hostile():
+    """A name that every format has to escape."""
+    return HOSTILE
+
+
 def _row(label, start):
     cells = (
         TableCell(Number(start + 1 / 3, start - 2, start + 3), None, None, None),
