@@ -110,7 +110,7 @@
 
     fill();
     form.addEventListener("change", search);
-    form.addEventListener("reset", () => setTimeout(search));
+    form.querySelector("[data-reset]").addEventListener("click", () => { form.reset(); search(); });
     form.addEventListener("submit", event => event.preventDefault());
     for (const button of turns) {
       button.addEventListener("click", () => { page += Number(button.dataset.turn); show(); });

@@ -36,8 +36,9 @@
     };
     heads.forEach((head, column) => {
       const button = document.createElement("button");
-      const label = head.firstChild.textContent.trim();
+      const label = head.dataset.label ?? head.firstChild.textContent.trim();
       button.type = "button";
+      if (head.dataset.label) button.setAttribute("aria-label", label);
       button.append(head.firstChild);
       head.prepend(button);
       button.addEventListener("click", () => sort(column, label));
@@ -68,7 +69,7 @@
       part.dispatchEvent(new Event("rows-shown"));
     };
     form.addEventListener("change", apply);
-    form.addEventListener("reset", () => setTimeout(apply));
+    form.querySelector("[data-reset]").addEventListener("click", () => { form.reset(); apply(); });
     form.addEventListener("submit", event => event.preventDefault());
     form.closest("details").hidden = false;
   };
