@@ -87,7 +87,7 @@ CHROMIUM = "OCCBENCH_TEST_CHROMIUM"
 #: What Chromium needs in a container, and what it would otherwise ask the network of its own accord.
 QUIETLY = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
+    "--disable-sync", "--disable-dev-shm-usage",
 )  # fmt: skip
 
 

@@ -209,7 +209,8 @@ def test_paper_shows_everything_and_nothing_to_press(visit, results):
     seen = "cell => cell.checkVisibility({ contentVisibilityAuto: true })"
     assert not any(folded.nth(number).evaluate(seen) for number in range(folded.count()))
     page.emulate_media(media="print")
-    page.wait_for_function(f"[...document.querySelectorAll('details:not(.filters) td')].every({seen})")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert folded.evaluate_all(f"cells => cells.every({seen})")
     assert page.locator("nav:visible, .filters:visible, select:visible").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no column is cut off"
     assert page.pdf(format="A4").startswith(b"%PDF")
