@@ -18,6 +18,8 @@ __all__ = ["describe_curves", "draw_curves", "draw_key"]
 _INK: Final = "#010203"
 #: Told apart on light and on dark paper, and by the common colour deficiencies; dashes and markers say it again.
 _COLOURS: Final = ("#2f7fd0", "#d9651f", "#1f9e77", "#a45fc4", "#b8860b", "#d4477c", "#5f7f8f", "#6b8e23")
+#: Opacity of a band; that of many is less, for they lie on each other.
+_BAND: Final = 0.16
 #: Lengths of dashes and gaps in units of the line's width.
 _DASHES: Final = ((), (3.7, 1.6), (6.4, 1.6, 1.0, 1.6), (1.0, 1.65))
 #: Matplotlib's name of a marker and the same in a square from -1 to 1.
@@ -48,7 +50,7 @@ def draw_curves(curves: Sequence[Curve], prefix: str) -> str:
         figure = Figure(figsize=(5.6, 3.9), layout="constrained")
         axes = figure.subplots()
         for number, curve in enumerate(curves):
-            _draw(axes, curve, number)
+            _draw(axes, curve, number, band=_BAND if len(curves) <= len(_COLOURS) else _BAND / 2)
         _dress(axes, curves)
         text = StringIO()
         figure.savefig(text, format="svg", transparent=True)
@@ -98,14 +100,14 @@ def _style(number: int) -> _Style:
     return _Style(_COLOURS[place], _DASHES[(place + turn) % len(_DASHES)], marker, outline)
 
 
-def _draw(axes: "Axes", curve: Curve, number: int) -> None:
+def _draw(axes: "Axes", curve: Curve, number: int, band: float) -> None:
     style = _style(number)
     ratios = [100 * ratio for ratio, _ in curve.points]
     values = [point.value for _, point in curve.points]
     low = [point.value if point.low is None else point.low for _, point in curve.points]
     high = [point.value if point.high is None else point.high for _, point in curve.points]
-    band = axes.fill_between(ratios, low, high, color=style.colour, alpha=0.16, linewidth=0)
-    band.set_gid(f"curve-{number}-band")
+    filled = axes.fill_between(ratios, low, high, color=style.colour, alpha=band, linewidth=0)
+    filled.set_gid(f"curve-{number}-band")
     axes.plot(
         ratios,
         values,

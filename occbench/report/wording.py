@@ -63,7 +63,7 @@ def holds_paper(cell: TableCell) -> str:
     """Say whether our interval holds the paper's number; nothing where one of them is missing."""
     if cell.published is None or cell.number.low is None or cell.number.high is None:
         return ""
-    return "inside" if cell.number.low <= cell.published <= cell.number.high else "outside"
+    return f"{'inside' if cell.number.low <= cell.published <= cell.number.high else 'outside'} the interval"
 
 
 def hours(seconds: float) -> str:

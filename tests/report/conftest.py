@@ -91,9 +91,9 @@ QUIETLY = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium with an empty profile."""
+    """Headless Chromium with an empty profile; not longer than a module, for its event loop would be in others' way."""
     named = os.environ.get(CHROMIUM)
     found = named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if not found:

@@ -20,7 +20,10 @@ def test_small_p_values_are_bounded_not_zero():
     assert p_value(0.04) == "0.040"
 
 
-@pytest.mark.parametrize(("paper", "text"), [(59.0, "inside"), (60.0, "inside"), (60.01, "outside"), (None, "")])
+@pytest.mark.parametrize(
+    ("paper", "text"),
+    [(59.0, "inside the interval"), (60.0, "inside the interval"), (60.01, "outside the interval"), (None, "")],
+)
 def test_an_interval_holds_the_papers_number_or_not(paper, text):
     assert holds_paper(TableCell(Number(58.5, 57.0, 60.0), None, paper, None)) == text
 
