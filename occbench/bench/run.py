@@ -15,6 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from occbench.bench.bare_forward import bare_images_per_s
 from occbench.bench.batch import ImageBatch
 from occbench.bench.cell import Cell
 from occbench.bench.classify import RenderedPixels
@@ -117,6 +118,7 @@ def run_cell(
         write_json(home / "split.json", materials.split_keys())
         manifest = manifest_of(cell, materials, test, pipeline, effort)
         manifest |= {name: round(float(earlier[name]) + manifest[name], 1) for name in ("train_s", "score_s")}
+        manifest["bare_images_per_s"] = round(bare_images_per_s(pipeline, test, _BATCH), 1)
         if part is not None and half_width is not None:
             manifest["part"] = part_of(test, part.estimate, half_width)
         write_json(home / "manifest.json", manifest)

@@ -172,4 +172,10 @@ def _cost(arm: TrainedArm) -> Cost:
         for name in ("train_s", "score_s", "images_per_s")
     )
     devices = ", ".join(dict.fromkeys(str(manifest["device"]) for manifest in manifests))
-    return Cost(arm.label, train_s, score_s, images_per_s, devices)
+    ratios = [
+        float(manifest["images_per_s"]) / float(manifest["bare_images_per_s"])
+        for manifest in manifests
+        if "bare_images_per_s" in manifest
+    ]
+    of_bare = float(np.mean(ratios)) if len(ratios) == len(manifests) else None
+    return Cost(arm.label, train_s, score_s, images_per_s, devices, of_bare)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from io import StringIO
 
-from occbench.core.results import Curve, HeatMap, MetricTable, Number, ResultSet, TableCell
+from occbench.core.results import Cost, Curve, HeatMap, MetricTable, Number, ResultSet, TableCell
 
 __all__ = ["CsvRow", "csv_rows", "write_csv"]
 
@@ -114,9 +114,19 @@ def _breakdowns(results: ResultSet) -> Iterable[_Entry]:
         for arm, value in zip(results.rows, row.values, strict=True):
             yield "class", arm.label, row.name, results.metric, value, ""
     for cost in results.costs:
-        yield "cost", cost.label, cost.device, "train_s", cost.train_s, ""
-        yield "cost", cost.label, cost.device, "score_s", cost.score_s, ""
-        yield "cost", cost.label, cost.device, "images_per_s", cost.images_per_s, ""
+        yield from _cost(cost)
+
+
+def _cost(cost: Cost) -> Iterable[_Entry]:
+    known = {
+        "train_s": cost.train_s,
+        "score_s": cost.score_s,
+        "images_per_s": cost.images_per_s,
+        "of_bare": cost.of_bare,
+    }
+    for name, value in known.items():
+        if value is not None:
+            yield "cost", cost.label, cost.device, name, value, ""
 
 
 def _metrics(table: MetricTable) -> Iterable[_Entry]:

@@ -146,13 +146,14 @@ def _breakdowns(item: ResultSet) -> list[str]:
 
 def _cost(item: ResultSet) -> str:
     return _table(
-        ["", "training, s", "scoring, s", "images/s", "device"],
+        ["", "training, s", "scoring, s", "images/s", "of bare", "device"],
         (
             [
                 _plain(cost.label),
                 f"{cost.train_s:,.1f}",
                 f"{cost.score_s:,.1f}",
                 f"{cost.images_per_s:,.0f}",
+                "" if cost.of_bare is None else f"{cost.of_bare:.2f}",
                 cost.device,
             ]
             for cost in item.costs

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from occbench.core.results import ClaimVerdict, Curve, Number, ResultSet
+from occbench.core.results import ClaimVerdict, Curve, Number, ResultSet, TableCell
 
 __all__ = [
     "against",
     "capital",
     "count_verdicts",
     "curve_title",
+    "holds_paper",
+    "hours",
     "interval",
     "p_value",
     "percent_points",
@@ -75,6 +77,19 @@ def versus_paper(published: float | None, difference: float | None) -> str:
     if published is None:
         return ""
     return f"paper {percent_points(published)}" + ("" if difference is None else f", {signed(difference)}")
+
+
+def holds_paper(cell: TableCell) -> str:
+    """Say whether our interval holds the paper's number; nothing where one of them is missing."""
+    if cell.published is None or cell.number.low is None or cell.number.high is None:
+        return ""
+    return f"{'inside' if cell.number.low <= cell.published <= cell.number.high else 'outside'} the interval"
+
+
+def hours(seconds: float) -> str:
+    """Return seconds as hours, e.g. ``12.35``; less than six minutes have a digit more."""
+    found = seconds / 3600
+    return f"{found:,.2f}" if found >= 0.1 else f"{found:.3f}"
 
 
 def count_verdicts(verdicts: tuple[ClaimVerdict, ...]) -> str:

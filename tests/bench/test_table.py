@@ -175,6 +175,27 @@ def test_classes_and_occluders_are_named_where_the_runs_name_them(tmp_path):
     assert "1 of 2" in dict(results.provenance)["Train and test occluders"]
 
 
+def test_provenance_names_every_rule_that_rows_were_trained_by(tmp_path):
+    make_run(tmp_path, "C", facts_more={"warm_up": {"epochs": 20, "batch_size": 64}})
+    facts = dict(only(tmp_path).provenance)
+    assert facts["Warm-up of all rows"] == "batch_size 64, epochs 20"
+    assert facts["Training"] == "epochs 3"
+
+
+def test_provenance_has_no_warm_up_where_there_was_none(tmp_path):
+    make_run(tmp_path, "C", facts_more={"warm_up": None})
+    assert not any("Warm-up" in name for name, _ in only(tmp_path).provenance)
+
+
+def test_cost_is_held_against_the_network_alone_where_every_run_measured_it(tmp_path):
+    make_run(tmp_path, "C", seed=0, bare_images_per_s=1000.0)
+    make_run(tmp_path, "C", seed=1, bare_images_per_s=250.0)
+    make_run(tmp_path, "F", seed=0, bare_images_per_s=1000.0)
+    make_run(tmp_path, "F", seed=1)
+    found = {cost.label: cost.of_bare for cost in only(tmp_path).costs}
+    assert found == {"C": pytest.approx((0.5 + 2.0) / 2), "F": None}
+
+
 def test_two_test_sets_never_share_a_table(tmp_path):
     make_run(tmp_path, "C")
     make_run(tmp_path, "C-Full", test_set="set-b")
