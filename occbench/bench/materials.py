@@ -151,7 +151,7 @@ class Materials:
     def occluded_validation(self) -> ImageSet:
         """The validation images, each under one condition whose places are drawn apart from the test's."""
         seed = self.benchmark.split_seed + 1
-        renderer = Renderer(self.benchmark.pair_recipe().build_occlusions(), seed)
+        renderer = self.pair_renderer.with_seed(seed)
         examples = []
         for example in self.validation.examples:
             number = stream(seed, "validation", example.key).integer(0, len(renderer.conditions))
@@ -229,8 +229,8 @@ def load_materials(
         validation=images(source, split.validation),
         pairs=images(source, split.pairs),
         test=images(test_source, test),
-        renderer=Renderer(benchmark.test_recipe().build_occlusions(), benchmark.split_seed),
-        pair_renderer=Renderer(benchmark.pair_recipe().build_occlusions(), benchmark.split_seed),
+        renderer=Renderer(benchmark.test_recipe().build_occlusions(test_source), benchmark.split_seed),
+        pair_renderer=Renderer(benchmark.pair_recipe().build_occlusions(source), benchmark.split_seed),
         origin=fingerprint([source.fingerprint, test_source.fingerprint]),
     )
 
