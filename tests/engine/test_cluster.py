@@ -190,7 +190,7 @@ def test_leaving_the_loop_ends_what_runs(on_ray, tmp_path):
 
 def test_other_versions_elsewhere_are_refused(on_ray, monkeypatch):
     found = {"python": "3.11", "numpy": "1.0"}
-    monkeypatch.setattr("occbench.engine.cluster._versions", lambda: found)
+    monkeypatch.setattr("occbench.engine.cluster_task._versions", lambda: found)
     with pytest.raises(ConfigError, match=r"the machine \S+ has \S+ \S+, the driver .*Install the same versions"):
         list(on_ray.map(double, [1]))
 
