@@ -13,7 +13,6 @@ of an image with one worker over that with two (engines whose workers hinder eac
 """
 
 import argparse
-import json
 import logging
 import statistics
 import time
@@ -28,7 +27,7 @@ from typing import Any, Generic
 
 import ray
 from generate import copy_photos, recipe
-from machine import load, machine
+from machine import load, machine, tell
 
 from occbench.core.interfaces import Executor, Item, Result
 from occbench.data.recipe import Recipe
@@ -98,10 +97,7 @@ def main() -> None:
         "wall_ms_per_task": _median(item["wall_ms_per_task"] for item in overhead),
         "load_at_end": load(),
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n", encoding="utf-8")
+    tell(result, options.out)
 
 
 def _options() -> argparse.Namespace:

@@ -8,13 +8,13 @@ needs for it follows from what it sustains, which `occbench generate part-inpain
 """
 
 import argparse
-import json
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from machine import tell
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -63,10 +63,7 @@ def main() -> None:
             "image": round(total / 1e12, 2),
         },
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n", encoding="utf-8")
+    tell(result, options.out)
 
 
 def _options() -> argparse.Namespace:

@@ -7,22 +7,16 @@ jobs between machines as pickles, as any such system does: run it in a network t
 
 import logging
 import os
-import platform
-import re
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import metadata
-from pathlib import Path
 from typing import Any, Final
 
 from occbench.core.errors import ConfigError, OccbenchError, WorkerError
 from occbench.core.interfaces import Executor, Item, Result
-from occbench.core.worker import become_worker
+from occbench.engine.cluster_task import Facts, run_task
 
 __all__ = ["RayExecutor"]
 
@@ -144,8 +138,8 @@ class _Run:
         self._ray = ray
         self._items = items
         self._job = ray.put(job)
-        self._facts = _Facts.here()
-        self._task = ray.remote(_task).options(
+        self._facts = Facts.here()
+        self._task = ray.remote(run_task).options(
             # tries are counted here, so that one piece of work which kills its workers does not keep the others waiting
             max_retries=0,
             num_cpus=executor.cpus,
@@ -222,59 +216,6 @@ class _Run:
             _log.warning(
                 "no machine of the Ray cluster has %s for a task; waiting for one that has. Ctrl-C stops.", wanted
             )
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What a task must find on its machine.
-
-    Attributes:
-        folder: the driver's working directory, which relative paths start from.
-        versions: package -> version.
-        machine: the driver's name, for messages.
-    """
-
-    folder: str
-    versions: Mapping[str, str]
-    machine: str
-
-    @staticmethod
-    def here() -> "_Facts":
-        return _Facts(str(Path.cwd()), _versions(), socket.gethostname())
-
-
-def _task(job: Callable[[Item], Result], item: Item, lost: int, facts: _Facts) -> Result | OccbenchError:
-    """Do one piece of work on a machine of the cluster; our own errors are a result, so that they travel unchanged."""
-    become_worker(0, lost)  # Ray shows a task no other GPU than its own
-    try:
-        _check_versions(facts)
-        with suppress(OSError):  # a folder that is not here: whatever is read from it says so
-            os.chdir(facts.folder)
-        return job(item)
-    except OccbenchError as error:
-        return error
-
-
-def _check_versions(facts: _Facts) -> None:
-    mine = _versions()
-    if other := sorted(name for name in {*mine, *facts.versions} if mine.get(name) != facts.versions.get(name)):
-        name = other[0]
-        raise ConfigError(
-            f"the machine {socket.gethostname()} has {name} {mine.get(name, 'not installed')}, the driver "
-            f"{facts.machine} {facts.versions.get(name, 'not installed')}, so they would not make the same bytes. "
-            "Install the same versions everywhere."
-        )
-
-
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    """Return the versions of Python, occbench and everything that occbench needs."""
-    found = {"python": platform.python_version()}
-    needed = [text for text in metadata.requires("occbench") or [] if "extra ==" not in text]
-    for name in ("occbench", *(re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in needed)):
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
 
 
 def _places(executor: RayExecutor, ray: Any) -> list[int]:  # noqa: ANN401

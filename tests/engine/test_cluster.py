@@ -4,6 +4,7 @@ Both machines are this one: ``ray.cluster_utils.Cluster`` gives each its own ray
 needs of its workers must be a function that they can import or that travels by value.
 """
 
+import logging
 import os
 import re
 import signal
@@ -87,6 +88,12 @@ def who_am_i(meeting):
     return ray.get_runtime_context().get_node_id(), worker_number(), os.environ["PWD"] and str(Path.cwd())
 
 
+def let_both_start(machines, meeting):
+    """Return when both machines have a worker, so that the next two tasks begin at once, one on each."""
+    meeting.mkdir()
+    list(RayExecutor(machines.address).map(who_am_i, [str(meeting)] * 2))
+
+
 def die_once(marker):
     """End the own process, unless an earlier try left the marker; say whether this try knows of the other."""
     if not Path(marker).exists():
@@ -128,6 +135,25 @@ def test_a_task_that_works_with_a_network_gets_a_gpu_for_itself(machines):
     assert executor.cpus_per_gpu() == 1
 
 
+def test_a_task_that_no_machine_can_take_is_not_waited_for_in_silence(machines, monkeypatch):
+    class SaidError(Exception):
+        pass
+
+    class Ear(logging.Handler):
+        def emit(self, record):
+            raise SaidError(record.getMessage())
+
+    monkeypatch.setattr("occbench.engine.cluster._SILENCE_S", 0.0)
+    monkeypatch.setattr("occbench.engine.cluster._COUNT_S", 0.2)
+    ear, logger = Ear(), logging.getLogger("occbench.engine.cluster")
+    logger.addHandler(ear)
+    try:
+        with pytest.raises(SaidError, match="no machine of the Ray cluster has 99 CPUs and a GPU for a task"):
+            list(RayExecutor(machines.address, cpus=99, gpu=True).map(double, [1]))
+    finally:
+        logger.removeHandler(ear)
+
+
 def test_lost_workers_are_replaced_and_what_always_kills_them_is_named_last(machines, tmp_path):
     (tmp_path / "once").mkdir()
     markers = [str(tmp_path / "once" / name) for name in "ab"]
@@ -164,17 +190,34 @@ def test_leaving_the_loop_ends_what_runs(on_ray, tmp_path):
 
 def test_other_versions_elsewhere_are_refused(on_ray, monkeypatch):
     found = {"python": "3.11", "numpy": "1.0"}
-    monkeypatch.setattr("occbench.engine.cluster._versions", lambda: found)
+    monkeypatch.setattr("occbench.engine.cluster_task._versions", lambda: found)
     with pytest.raises(ConfigError, match=r"the machine \S+ has \S+ \S+, the driver .*Install the same versions"):
         list(on_ray.map(double, [1]))
 
 
-def test_a_dataset_is_the_same_though_a_machine_is_lost(
-    machines, tiny_content, tiny_images, tmp_path, bytes_of, caplog
-):
-    content = tiny_content(rows_per_shard=8, **PNG) | {"prepare": {"rule": "direct", "size_px": 768}}
-    recipe = parse_recipe(content, "large images, so that a shard takes a while")
+@dataclass(frozen=True)
+class Slowly:
+    """A job that takes a while, so that a machine which is lost was at something."""
+
+    job: object
+
+    def __call__(self, item):
+        time.sleep(0.4)
+        return self.job(item)
+
+
+@dataclass(frozen=True)
+class SlowRay(Executor):
+    engine: RayExecutor
+
+    def map(self, job, items):
+        return self.engine.map(Slowly(job), items)
+
+
+def test_a_dataset_is_the_same_though_a_machine_is_lost(machines, tiny_recipe, tiny_images, tmp_path, bytes_of, caplog):
+    recipe = tiny_recipe(rows_per_shard=8, **PNG)
     generate(recipe, tmp_path / "local", source_path=str(tiny_images), executor=LocalExecutor(0))
+    let_both_start(machines, tmp_path / "meeting")
     lost = []
 
     def watch(progress):
@@ -183,7 +226,7 @@ def test_a_dataset_is_the_same_though_a_machine_is_lost(
             kill_a_machine(machines)
 
     out = tmp_path / "ray"
-    executor = RayExecutor(machines.address)
+    executor = SlowRay(RayExecutor(machines.address))
     generate(recipe, out, source_path=str(tiny_images), executor=executor, on_progress=watch)
     assert 3 <= lost[0] < 12
     assert "a worker was lost on shard " in caplog.text
@@ -207,7 +250,8 @@ def run_all(benchmark, runs, executor, on_epoch=lambda _cell, _epoch: None, else
 
 
 def test_cells_are_the_same_though_a_machine_is_lost(machines, tiny_benchmark, tmp_path, bytes_of, caplog):
-    benchmark = tiny_benchmark(train={"epochs": 30, "batch_size": 12})
+    benchmark = tiny_benchmark(train={"epochs": 12, "batch_size": 12})
+    let_both_start(machines, tmp_path / "meeting")
     local, _ = run_all(benchmark, tmp_path / "local", LocalExecutor(0), elsewhere=False)
     lost = []
 
