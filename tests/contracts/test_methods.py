@@ -69,7 +69,7 @@ INSTANCES = {
     "sd_inpaint": ("sd_inpaint", {}),
     "sd_inpaint, silhouettes": ("sd_inpaint", {"beta": 0.5}),
     "sdbe": ("sdbe", {}),
-    "sdbe, ridge given": ("sdbe", {"ridge": 1.0}),
+    "sdbe, projection": ("sdbe", {"ridge": 1.0, "residual": False}),
     "tent": ("tent", {}),
     "tent, batch by batch": ("tent", {"reset": "batch", "steps": 2}),
 }

@@ -22,6 +22,8 @@ def test_it_solves_the_ridge_regression(ridge, classes, occlusions):
     expected = vector.numpy() - added @ solution[classes:]
     found = kept_part(*atoms, ridge) @ vector
     assert np.allclose(found.numpy(), expected, atol=1e-9)
+    projected = kept_part(*atoms, ridge, residual=False) @ vector
+    assert np.allclose(projected.numpy(), own @ solution[:classes], atol=1e-9)
 
 
 def test_a_pair_that_does_not_differ_adds_nothing():
