@@ -1,11 +1,13 @@
 """Example predictions: a few test images under a few conditions, rendered again, with what every row answered."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import pyarrow.parquet as pq
 from PIL import Image
+from torch import Tensor
 
 from occbench.bench.materials import Materials
 from occbench.bench.predictions import block_file
@@ -53,7 +55,7 @@ def example_predictions(
 
 def _example(materials: Materials, image: int, condition: Condition, scores: dict[str, Path]) -> ExamplePrediction:
     classes = materials.split.classes
-    example, label = materials.test.examples[image], int(materials.test.labels[image])
+    example, target = materials.test.examples[image], materials.test.labels[image]
     pixels, _ = materials.renderer.render(example, condition)
     png = BytesIO()
     Image.fromarray(pixels).save(png, "PNG", optimize=True)
@@ -64,6 +66,20 @@ def _example(materials: Materials, image: int, condition: Condition, scores: dic
                 f"examples need every prediction, and {row} was scored in part: run the benchmark without --precision, "
                 "or leave --examples out."
             )
-        answer = int(pq.read_table(block_file(folder, condition), columns=["top1"])["top1"][image].as_py())
-        answers.append((row, classes[answer], answer == label))
-    return ExamplePrediction(example.key, classes[label], condition.name, png.getvalue(), tuple(answers))
+        answers.append((row, *_answer(block_file(folder, condition), image, target, classes)))
+    truth = classes[int(target)] if target.ndim == 0 else _named((target == 1).tolist(), classes)
+    return ExamplePrediction(example.key, truth, condition.name, png.getvalue(), tuple(answers))
+
+
+def _answer(block: Path, image: int, target: Tensor, classes: Sequence[str]) -> tuple[str, bool]:
+    """Return what was answered for an image, and whether it is right: of several labels, whether all known ones are."""
+    if target.ndim == 0:
+        answer = int(pq.read_table(block, columns=["top1"])["top1"][image].as_py())
+        return classes[answer], answer == int(target)
+    predicted = [logit >= 0 for logit in pq.read_table(block, columns=["logits"])["logits"][image].as_py()]
+    right = all(one == bool(other) for one, other in zip(predicted, target.tolist(), strict=True) if other in (0, 1))
+    return _named(predicted, classes), right
+
+
+def _named(there: Sequence[bool], classes: Sequence[str]) -> str:
+    return ", ".join(name for name, one in zip(classes, there, strict=True) if one) or "nothing"
