@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from sklearn.metrics import average_precision_score
 
 from occbench.bench.cell import cells
+from occbench.bench.examples import example_predictions
 from occbench.bench.label_predictions import read_label_outcomes
 from occbench.bench.materials import load_materials
 from occbench.bench.pipeline import ActivationCache
@@ -209,6 +210,27 @@ def test_the_report_has_metrics_claims_and_sizes(finished, tmp_path):
     assert "top-1" not in (markdown + latex).lower()
     assert ",metric,bce,clean: Precision and recall,CF1," in table
     assert ",accuracy,bce,clean,map," in table
+
+
+def test_examples_name_all_classes_and_are_right_where_every_known_one_is(finished):
+    materials, folder, _ = finished
+    (results,) = build_results(folder, draws=50)
+    test = test_set(materials)
+    classes = materials.split.classes
+    for example in example_predictions(results, folder, materials, 6):
+        row = materials.test.keys.index(example.key)
+        target = materials.test.labels[row]
+        there = [name for name, value in zip(classes, target.tolist(), strict=True) if value == 1]
+        assert example.class_name == (", ".join(there) or "nothing")
+        place = [condition.name for condition in test.conditions].index(example.condition)
+        runs = {run.label: run.fingerprint for run in reversed(results.runs)}
+        for label, answer, right in example.answers:
+            outcomes = read_label_outcomes(folder / runs[label] / "scores" / test.fingerprint, test.conditions)
+            predicted = outcomes.logits[place][row] >= 0
+            names = [name for name, value in zip(classes, predicted, strict=True) if value]
+            assert answer == (", ".join(names) or "nothing")
+            known = outcomes.labels[row] >= 0
+            assert right == (predicted[known] == (outcomes.labels[row][known] == 1)).all()
 
 
 def test_differences_are_paired_over_images(finished):

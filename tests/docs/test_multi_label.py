@@ -80,6 +80,7 @@ def test_every_block_does_what_the_page_says(tmp_path, monkeypatch, occbench_cli
         r"torch.Size\(\[12\]\) torch.float32 torch.Size\(\[12\]\) torch.bool\n0\.6931\n",
         r"\{'car': \[\d+\].*\} \[.*\]\n",
         r"\['dog', 'bottle'\] \[\]\n",
+        r"\['image', 'labels', 'sizes', 'logits'\] 48 12\n",
     ):
         assert re.search(line, printed), printed
     assert load("voc-holes").manifest.conditions == 2
