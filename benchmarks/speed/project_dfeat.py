@@ -49,9 +49,9 @@ def main() -> None:
     asked = parser.parse_args()
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "timm", "diffusers"))
     print(f"{datetime.now(UTC):%Y-%m-%d}, {versions}; {asked.low:.0%} to {asked.high:.0%} of {asked.peak:g} TFLOP/s\n")
+    todo, total = work(), 0.0
     print("| work | how often | GFLOP each | PFLOP | GPU hours |\n|---|---|---|---|---|")
-    total = 0.0
-    for name, count, each in work():
+    for name, count, each in todo:
         total += count * each
         print(f"| {name} | {count:,} | {each / 1e9:,.1f} | {count * each / 1e15:,.0f} | {hours(count * each, asked)} |")
     print(f"| all | | | {total / 1e15:,.0f} | {hours(total, asked)} |")
@@ -84,7 +84,11 @@ def work() -> list[tuple[str, int, float]]:
     encode = counted(lambda: encoder.encode(pixels))
     decode = counted(lambda: encoder.decode(latents))
     # guidance asks twice at every step; the pipeline encodes the image once, masked
-    paint = 2 * steps * counted(lambda: denoise(painter, 9)) + encode + decode
+    unet = counted(lambda: denoise(painter, 9))
+    paint = 2 * steps * unet + encode + decode
+    print(
+        f"TFLOP of a pass of the U-Net {unet / 1e12:.3f}, encoding {encode / 1e12:.3f}, decoding {decode / 1e12:.3f}\n"
+    )
     found.append((f"inpaint, {steps} steps with guidance", _TRAIN, paint))
     featured = UNet2DConditionModel(in_channels=4, **_UNET)
     featured.up_blocks = featured.up_blocks[:_UP_BLOCKS_TO_UP1]
