@@ -1,5 +1,6 @@
 """What a measurement depends on besides the code: machine, versions, load."""
 
+import json
 import os
 import platform
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from typing import Any
 
 from occbench.data.encode import encoder_version
 
-__all__ = ["load", "machine"]
+__all__ = ["load", "machine", "tell"]
 
 _PACKAGES = ("occbench", "numpy", "pillow", "pyarrow")
 
@@ -32,3 +33,11 @@ def machine() -> dict[str, Any]:
 def load() -> float:
     """Return the load average of the last minute: processes that ran or wanted to, our own among them."""
     return round(os.getloadavg()[0], 2)
+
+
+def tell(result: dict[str, Any], out: Path | None) -> None:
+    """Print a result, and write it to a file where one is asked for."""
+    text = json.dumps(result, indent=2)
+    print(text)
+    if out:
+        out.write_text(text + "\n", encoding="utf-8")

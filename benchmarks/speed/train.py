@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 from machine import load, machine
+from options import benchmark_options
 
 from occbench.bench.materials import Materials, load_materials
 from occbench.bench.pipeline import ActivationCache, Pipeline
@@ -89,15 +90,9 @@ def _ratios(times: list[float], plain: list[float]) -> dict[str, float]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("benchmark", help="a packaged benchmark's name or a YAML file")
-    parser.add_argument("--source", default="", help="the clean images")
+    parser = benchmark_options(__doc__.partition("\n")[0])
     parser.add_argument("--methods", default="fine_tune,dfv", help="the first is what the others are compared with")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the benchmark")
-    parser.add_argument("--weights", type=Path, help="a checkpoint; random weights take as long")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--out", type=Path, help="JSON file to write")
     return parser.parse_args()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from occbench.bench.breakdowns import classes_worst_first, curves, estimate, heat_maps
+from occbench.bench.claims import Claim
 from occbench.bench.comparisons import resample
 from occbench.bench.finished_runs import TrainedArm
 from occbench.bench.measured import Measured, group_columns
@@ -23,12 +24,15 @@ class AccuracyTable(Measured):
     metric = "top1"
     metric_title = "top-1 accuracy"
 
-    def __init__(self, arms: Sequence[TrainedArm], rows: Sequence[ReferenceRow], draws: int) -> None:
+    def __init__(
+        self, arms: Sequence[TrainedArm], rows: Sequence[ReferenceRow], claims: Sequence[Claim], draws: int
+    ) -> None:
         """Resample the images.
 
         Args:
             arms: in table order.
             rows: the paper's table.
+            claims: whose columns are shown, too.
             draws: of the bootstrap.
 
         Raises:
@@ -37,7 +41,7 @@ class AccuracyTable(Measured):
         check_paired([outcomes for arm in arms for outcomes in arm.top1])
         self.arms = arms
         self._first = arms[0].top1[0]
-        self.columns = group_columns(self._first, rows)
+        self.columns = group_columns(self._first, rows, claims)
         self.images = len(self._first.labels)
         self.resampled = resample(arms, self.columns, draws=draws)
 
@@ -71,8 +75,9 @@ class AccuracyTable(Measured):
         ]
         if CLEAN.group in self.columns:
             found.append(("drop under occlusion", mean([occlusion_drop(outcomes) for outcomes in arm.top1])))
-            if curves([arm]):
-                found.append(("area under accuracy vs ratio", mean([nauc(outcomes) for outcomes in arm.top1])))
+            if known := curves([arm]):
+                against = {"image": "ratio", "object": "level"}[known[0].of]
+                found.append((f"area under accuracy vs {against}", mean([nauc(outcomes) for outcomes in arm.top1])))
         return tuple(found)
 
     def curves(self) -> tuple[Curve, ...]:

@@ -1,5 +1,6 @@
 """What is kept of a batch's logits and how a condition's answers become a block, for either task."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -35,7 +36,11 @@ class Blocks(ABC):
 
     @abstractmethod
     def score(self, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-        """Return the one number that an epoch is chosen by, a share, of (logits, targets on the CPU) batch by batch."""
+        """Return the one number that an epoch is chosen by, a share; nan where there is no batch.
+
+        Args:
+            batches: (logits, targets on the CPU), batch by batch.
+        """
 
 
 class _SingleLabelBlocks(Blocks):
@@ -52,7 +57,7 @@ class _SingleLabelBlocks(Blocks):
         for logits, targets in batches:
             hits += int((logits.argmax(1).cpu() == targets).sum())
             total += len(targets)
-        return hits / total
+        return hits / total if total else math.nan
 
 
 class _MultiLabelBlocks(Blocks):
@@ -65,9 +70,10 @@ class _MultiLabelBlocks(Blocks):
         write_label_block(path, condition, images, found[0])
 
     def score(self, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-        logits, targets = (
-            torch.cat(parts) for parts in zip(*((one.float().cpu(), two) for one, two in batches), strict=True)
-        )
+        asked = [(logits.float().cpu(), targets) for logits, targets in batches]
+        if not asked:
+            return math.nan
+        logits, targets = (torch.cat(parts) for parts in zip(*asked, strict=True))
         found = average_precision(logits.numpy(), stored_labels(targets))
         known = found[found == found]  # nan for a class that no image has
         return float(known.mean()) if len(known) else 0.0

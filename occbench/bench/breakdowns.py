@@ -1,32 +1,30 @@
-"""One arm's accuracy taken apart: against the occlusion ratio, by occluder and position, by class.
+"""One arm's accuracy taken apart: against what is hidden, by occluder and position, by class.
 
-Ratio and pattern views are the ordinary intervals over other condition groups: conditions are regrouped, not averaged
+Share and pattern views are the ordinary intervals over other condition groups: conditions are regrouped, not averaged
 by hand.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from occbench.bench.finished_runs import TrainedArm
-from occbench.bench.metrics import accuracy_by_class, accuracy_by_group
+from occbench.bench.metrics import accuracy_by_class, accuracy_by_group, hidden_share
 from occbench.bench.outcomes import Outcomes
 from occbench.bench.statistics import clustered_interval, seed_spread, wilson
 from occbench.bench.stored_conditions import natural
 from occbench.core.results import ClassAccuracy, Curve, HeatMap, Number
-from occbench.core.types import CLEAN, Condition
+from occbench.core.types import Condition
 
 __all__ = [
-    "Estimated", "Regroup", "classes_worst_first", "curves", "estimate", "heat_maps", "ratio_of", "ratios_of",
+    "Estimated", "Regroup", "Shares", "classes_worst_first", "curves", "estimate", "heat_maps", "share_of", "shares_of",
 ]  # fmt: skip
 
 #: A condition -> the group that it is put into.
 Regroup = Callable[[Condition], str]
-
-#: What says how much of the image a condition hides, the first that there is.
-_SHARES = ("achieved", "ratio", "loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +56,44 @@ def estimate(per_seed: Sequence[Outcomes], group: str) -> Estimated:
     return Estimated(Number(100 * found.value, 100 * found.low, 100 * found.high), spread)
 
 
-def ratios_of(conditions: Sequence[Condition]) -> list[float]:
-    """Return the occlusion ratios of conditions, ascending; none where one does not say how much it hides."""
-    found = [ratio_of(condition) for condition in conditions]
-    ratios = sorted({ratio for ratio in found if ratio is not None})
-    return [] if None in found or len(ratios) < 2 else ratios
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What a curve is drawn against.
+
+    Attributes:
+        values: shares, ascending; 0 for clean images.
+        of: what they are shares of.
+    """
+
+    values: tuple[float, ...]
+    of: Literal["image", "object"]
+
+
+def shares_of(conditions: Sequence[Condition]) -> Shares | None:
+    """Return the shares that conditions hide.
+
+    None where a condition does not say how much it hides, or where some hide shares of the image and others of the
+    object.
+    """
+    known = [found for condition in conditions if (found := hidden_share(condition)) is not None]
+    values = sorted({found.value for found in known})
+    kinds = {found.of for found in known if found.value}
+    if len(known) < len(conditions) or len(values) < 2 or len(kinds) > 1:
+        return None
+    return Shares(tuple(values), kinds.pop())
 
 
 def curves(arms: Sequence[TrainedArm]) -> tuple[Curve, ...]:
-    """Return accuracy against occlusion ratio; nothing where a condition does not say how much it hides."""
-    ratios = ratios_of(arms[0].runs[0].conditions)
-    if not ratios:
+    """Return accuracy against the occlusion ratio, or against the level where shares of the object are hidden."""
+    known = shares_of(arms[0].runs[0].conditions)
+    if known is None:
         return ()
 
     def points(arm: TrainedArm) -> tuple[tuple[float, Number], ...]:
-        regrouped = [_regroup(outcomes, lambda condition: f"ratio {ratio_of(condition)}") for outcomes in arm.top1]
-        return tuple((ratio, estimate(regrouped, f"ratio {ratio}").number) for ratio in ratios)
+        regrouped = [_regroup(outcomes, lambda condition: f"share {share_of(condition)}") for outcomes in arm.top1]
+        return tuple((share, estimate(regrouped, f"share {share}").number) for share in known.values)
 
-    return tuple(Curve(arm.label, points(arm)) for arm in arms)
+    return tuple(Curve(arm.label, points(arm), known.of) for arm in arms)
 
 
 def heat_maps(
@@ -132,11 +150,10 @@ def _regroup(outcomes: Outcomes, group: Callable[[Condition], str]) -> Outcomes:
     return replace(outcomes, conditions=tuple(replace(item, group=group(item)) for item in outcomes.conditions))
 
 
-def ratio_of(condition: Condition) -> float | None:
-    """Return the share of the image that a condition hides, 0 for clean ones; None where it does not say."""
-    if condition.group == CLEAN.group:
-        return 0.0
-    return next((float(condition.parameters[name]) for name in _SHARES if name in condition.parameters), None)
+def share_of(condition: Condition) -> float | None:
+    """Return the share of the image or the object that a condition hides, 0 for clean ones; None where it is unsaid."""
+    found = hidden_share(condition)
+    return None if found is None else found.value
 
 
 def _occluder(condition: Condition) -> str:
@@ -144,7 +161,7 @@ def _occluder(condition: Condition) -> str:
 
 
 def _place(condition: Condition) -> str:
-    ratio, position = ratio_of(condition), condition.parameters.get("position")
+    ratio, position = share_of(condition), condition.parameters.get("position")
     parts = [None if ratio is None else f"{100 * ratio:g} %", None if position is None else str(position)]
     return " ".join(part for part in parts if part) or "all"
 

@@ -16,7 +16,7 @@ import torch
 
 from occbench.bench.cell import Cell
 from occbench.bench.images import ImageSet, load_images
-from occbench.bench.materials import Materials
+from occbench.bench.materials import Materials, test_source_of
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.protocol import TrainRule
 from occbench.bench.run import test_set, untrained
@@ -37,6 +37,7 @@ _STEPS: Final = 3
 #: Test conditions that are timed, after one that is not.
 _CONDITIONS: Final = 3
 _PAIRS: Final = 2
+_HELD_OUT: Final = 4
 _PAIR_CONDITIONS: Final = 6
 #: Images in a forward pass while scoring, as ``run_cell`` has it.
 _SCORED_TOGETHER: Final = 64
@@ -96,6 +97,7 @@ def measure(cell: Cell, materials: Materials, source: Source, device: torch.devi
     images = len(sample.train) + len(sample.validation) + len(sample.pairs) + len(sample.test)
     decode_s = (time.perf_counter() - started) / images
     cache = ActivationCache()
+    _fit(cell, pipeline, sample, cache)
     with TemporaryDirectory(prefix="occbench-dry-run-") as folder:
         new_s, known_s, block_s = _prediction_s(cell, pipeline, sample, cache, Path(folder))
         refresh_s = _refresh_s(cell, pipeline, sample, cache)
@@ -153,19 +155,21 @@ def _affordable(pipeline: Pipeline, size_px: int, pace_s: float, rule: TrainRule
 
 
 def _sample(materials: Materials, source: Source, cell: Cell, count: int) -> Materials:
-    """Return materials of few images and conditions; all are training images, which are as large as any."""
+    """Return materials of few images and conditions."""
     split, rule = materials.split, materials.benchmark.prepare
     train = _spread(split.train, count)
 
-    def some(indices: Sequence[int], most: int) -> ImageSet:
-        return load_images(source, _spread(indices, most), rule, split.label_of)
+    def some(indices: Sequence[int], most: int, of: Source = source) -> ImageSet:
+        return load_images(of, _spread(indices, most), rule, split.label_of)
 
     return replace(
         materials,
         train=some(train, count),
-        validation=some((), 0),
+        validation=some(split.validation, _HELD_OUT),  # methods choose by them; a timed training stops before it does
         pairs=some(split.pairs, _PAIRS),
-        test=some(train, min(_SCORED_TOGETHER, count // (_STEPS + 1) * 2)),
+        test=some(
+            split.test, min(_SCORED_TOGETHER, count // (_STEPS + 1) * 2), test_source_of(materials.benchmark, source)
+        ),
         pair_renderer=_fewer(materials.pair_renderer, materials.pair_conditions(cell.arm)),
         _twin_sets={},
     )
@@ -212,6 +216,15 @@ def _pairs(times: Sequence[float]) -> list[tuple[float, float]]:
 
 
 @torch.no_grad()
+def _fit(cell: Cell, pipeline: Pipeline, sample: Materials, cache: ActivationCache) -> None:
+    """Let the method fill its module, without which it can predict nothing."""
+    run, method = Training(pipeline, sample, cell.arm, cache, cell.seed), cell.arm.build()
+    pipeline.model.eval()
+    method.on_training_start(run)
+    method.on_training_end(run)
+
+
+@torch.no_grad()
 def _refresh_s(cell: Cell, pipeline: Pipeline, sample: Materials, cache: ActivationCache) -> float:
     run, method = Training(pipeline, sample, cell.arm, cache, cell.seed), cell.arm.build()
     pipeline.model.eval()
@@ -226,7 +239,9 @@ def _refresh_s(cell: Cell, pipeline: Pipeline, sample: Materials, cache: Activat
 
 
 def _step_s(cell: Cell, pipeline: Pipeline, sample: Materials, rule: TrainRule, cache: ActivationCache) -> float:
-    """Return seconds of a training step, an image, by the trainer's own loop."""
+    """Return seconds of a training step, an image, by the trainer's own loop; 0 where there are no steps."""
+    if not cell.arm.build().has_epochs:
+        return 0.0
     clock = _Clock(pipeline.device)
 
     def on_step(_: float) -> None:

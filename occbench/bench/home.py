@@ -1,8 +1,6 @@
 """The directory of one cell: one process at a time works in it, and what its manifest says is checked."""
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,38 +8,32 @@ from typing import Any, Final
 
 from occbench.bench.cell import Cell
 from occbench.core.canonical import canonical_json
-from occbench.core.errors import DatasetError, StorageError
-from occbench.core.files import remove_partial_files, storage_errors
+from occbench.core.errors import DatasetError
+from occbench.core.files import locked, remove_partial_files, storage_errors
+from occbench.core.worker import takes_over
 
 __all__ = ["exclusive", "stored_manifest"]
 
 _LOCK_FILE: Final = "lock"
+#: How long the lock of a lost worker may outlive it, seconds: NFS servers give a silent client 90.
+_PATIENCE_S: Final = 120.0
 
 
 @contextmanager
 def exclusive(home: Path) -> Iterator[None]:
     """Keep other processes out of a cell's directory, and clear what a killed one was writing; it is made if absent.
 
-    The lock dies with the process.
+    The lock dies with the process. Who takes over from a worker that was lost waits for its lock.
 
     Raises:
         StorageError: another process is at work in it, or it cannot be written.
     """
     with storage_errors(home):
         home.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(home / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise StorageError(
-            f"another process is training or scoring {home} right now. Wait for it or stop it, then run again."
-        ) from error
-    try:
+    refusal = f"another process is training or scoring {home} right now. Wait for it or stop it, then run again."
+    with locked(home / _LOCK_FILE, refusal, _PATIENCE_S if takes_over() else 0.0):
         remove_partial_files(home)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def stored_manifest(home: Path, cell: Cell) -> Mapping[str, Any] | None:

@@ -4,6 +4,7 @@ A job's predictions do not depend on the others. On the CPU they are bit-equal f
 threads is the same, because the order of a sum depends on how many threads share it and on nothing else.
 """
 
+import platform
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from occbench.bench.records import Record
 from occbench.bench.run import Listener, finished_records, run_cell, trained
 from occbench.bench.tracking import tracked
 from occbench.core.canonical import fingerprint
-from occbench.core.errors import ConfigError
+from occbench.core.errors import ConfigError, StorageError
 from occbench.core.interfaces import Executor
 from occbench.core.worker import worker_number
 
@@ -42,10 +43,11 @@ class Request:
         test_images: at most so many test images; None takes all.
         runs: folder of all runs.
         half_width: of the occluded average at 95 %, a share, that scoring stops at; None scores everything.
-        jobs: processes that run at the same time.
+        jobs: processes that run at the same time and share a machine.
         threads: CPU threads of each; 0 leaves torch's own number.
         track: module that runs are logged to, or empty.
         decoded: folder for decoded images that do not fit into memory; None keeps them in memory all the same.
+        elsewhere: whether jobs may run on other machines, which must see ``runs`` and the source under the same paths.
 
     Raises:
         ConfigError: a number that makes no sense.
@@ -60,6 +62,7 @@ class Request:
     threads: int = 0
     track: str = ""
     decoded: Path | None = None
+    elsewhere: bool = False
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
@@ -68,6 +71,11 @@ class Request:
             raise ConfigError(
                 f"a precision is a half-width above 0 and below 100 percentage points, found {100 * self.half_width:g}."
             )
+
+    @property
+    def apart(self) -> bool:
+        """Whether jobs run in other processes than the caller's."""
+        return self.elsewhere or self.jobs > 1
 
     @property
     def cache_bytes(self) -> int:
@@ -105,6 +113,7 @@ class _Job:
         listener: told about progress.
         only_train: of warm-ups, which are not scored.
         workplace: of this process; None opens the worker's own.
+        meeting: a folder in ``request.runs`` that must be seen where the job runs; None asks for none.
     """
 
     request: Request
@@ -112,6 +121,7 @@ class _Job:
     listener: Listener
     only_train: bool = False
     workplace: Workplace | None = None
+    meeting: Path | None = None
 
     def __str__(self) -> str:
         return f"{self.cell.arm_name} {self.cell.backbone} seed {self.cell.seed}"
@@ -125,7 +135,7 @@ def run_cells(
     Args:
         request: of the command; with several jobs, each process opens its own images.
         todo: the cells.
-        executor: where jobs run: ``request.jobs`` processes, or this one where that is 1.
+        executor: where jobs run: ``request.jobs`` processes, this one where that is 1, or a cluster.
         listener: told about progress.
         here: images and activations of this process.
 
@@ -140,7 +150,7 @@ def run_cells(
             left.append(cell)
         else:
             yield cell, records
-    if request.jobs == 1:
+    if not request.apart:
         jobs = [_Job(request, cell, listener, workplace=here) for cell in left]
         yield from ((job.cell, records) for job, records in executor.map(_run, jobs))
     elif left:
@@ -151,11 +161,13 @@ def _run_apart(
     request: Request, left: Sequence[Cell], executor: Executor, listener: Listener
 ) -> Iterator[tuple[Cell, list[Record]]]:
     starts = first_jobs(left, request.runs)
-    with journal([*starts, *left], listener) as told:
+    with journal([*starts, *left], listener, request.runs if request.elsewhere else None) as told:
+        meeting = told.folder if request.elsewhere else None
         # arms that start from the same warm-up must not train it at the same time
-        for _ in executor.map(_run, [_Job(request, cell, told.writer, only_train=True) for cell in starts]):
+        first = [_Job(request, cell, told.writer, only_train=True, meeting=meeting) for cell in starts]
+        for _ in executor.map(_run, first):
             told.drain()
-        for job, records in executor.map(_run, [_Job(request, cell, told.writer) for cell in left]):
+        for job, records in executor.map(_run, [_Job(request, cell, told.writer, meeting=meeting) for cell in left]):
             told.drain()
             yield job.cell, records
 
@@ -168,6 +180,11 @@ def first_jobs(todo: Sequence[Cell], runs: Path) -> list[Cell]:
 
 def _run(job: _Job) -> list[Record]:
     request, cell = job.request, job.cell
+    if job.meeting is not None and not job.meeting.is_dir():
+        raise StorageError(
+            f"the machine {platform.node()} does not see the folder of runs {request.runs}. Give --runs a folder that "
+            "all machines of the cluster share under the same path."
+        )
     place = job.workplace or _worker_place(request)
     if request.threads:
         torch.set_num_threads(request.threads)

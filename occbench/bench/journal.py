@@ -1,6 +1,7 @@
-"""Progress of jobs in other processes: they append lines to a file, and the driver tells its listener.
+"""Progress of jobs in other processes: each appends lines to a file of its own, and the driver tells its listener.
 
-A file needs no server and no queue, and whoever dies leaves the others undisturbed.
+Files need no server and no queue, and whoever dies leaves the others undisturbed. In a folder that machines share they
+carry progress from one to the other: no two processes append to the same file, which network file systems do not order.
 """
 
 import json
@@ -17,51 +18,69 @@ from occbench.bench.cell import Cell
 from occbench.bench.records import Record
 from occbench.bench.run import Listener
 from occbench.bench.train import Epoch
+from occbench.core.files import process_name, storage_errors
 
 __all__ = ["Journal", "journal"]
 
 #: Seconds between two lines on steps or predictions of one job, and between two looks of the driver.
 _PAUSE_S: Final = 0.2
+_PREFIX: Final = ".occbench-jobs-"
+_SUFFIX: Final = ".jsonl"
 
 
 class Journal:
     """The driver's side.
 
     Attributes:
+        folder: where jobs write.
         writer: the jobs' listener; it can be pickled.
     """
 
-    def __init__(self, path: Path, cells: Sequence[Cell], listener: Listener) -> None:
-        """Take a file's path, the cells that jobs will run (with their warm-ups), and whom to tell."""
-        path.touch()
-        scribe = _Scribe(path)
+    def __init__(self, folder: Path, cells: Sequence[Cell], listener: Listener) -> None:
+        """Take a folder, the cells that jobs will run (with their warm-ups), and whom to tell."""
+        scribe = _Scribe(folder)
+        self.folder = folder
         self.writer = Listener(scribe.on_epoch, scribe.on_step, scribe.on_predictions, scribe.on_records)
         self._cells = {cell.fingerprint: cell for cell in cells}
         self._listener = listener
-        self._file = path.open(encoding="utf-8")
-        self._rest = ""
+        self._read_bytes: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def drain(self) -> None:
         """Tell the listener everything that was written since the last call."""
         with self._lock:
-            *lines, self._rest = (self._rest + self._file.read()).split("\n")
-            for line in lines:
-                name, cell, value = json.loads(line)
-                made = Epoch(**value) if name == "on_epoch" else value
-                getattr(self._listener, name)(self._cells[cell], made)
+            for file in sorted(self.folder.glob(f"*{_SUFFIX}")):
+                for line in self._new_lines(file):
+                    name, cell, value = json.loads(line)
+                    made = Epoch(**value) if name == "on_epoch" else value
+                    getattr(self._listener, name)(self._cells[cell], made)
 
-    def close(self) -> None:
-        """Drain, and close the file."""
-        self.drain()
-        self._file.close()
+    def _new_lines(self, file: Path) -> list[bytes]:
+        """Return the lines that were finished since the last call; half a line waits for its other half."""
+        with file.open("rb") as opened:
+            opened.seek(self._read_bytes.get(file.name, 0))
+            *lines, _ = opened.read().split(b"\n")
+        self._read_bytes[file.name] = self._read_bytes.get(file.name, 0) + sum(len(line) + 1 for line in lines)
+        return lines
 
 
 @contextmanager
-def journal(cells: Sequence[Cell], listener: Listener) -> Iterator[Journal]:
-    """Yield a journal in a temporary file; its listener is told in a thread of its own."""
-    with TemporaryDirectory(prefix="occbench-jobs-") as folder:
-        made, stop = Journal(Path(folder) / "journal", cells, listener), threading.Event()
+def journal(cells: Sequence[Cell], listener: Listener, shared: Path | None = None) -> Iterator[Journal]:
+    """Yield a journal in a temporary folder; its listener is told in a thread of its own.
+
+    Args:
+        cells: that jobs will run, with their warm-ups.
+        listener: whom to tell.
+        shared: a folder that the jobs' machines share, in which the temporary one is made; None where they are one.
+
+    Raises:
+        StorageError: the shared folder cannot be written.
+    """
+    if shared is not None:
+        with storage_errors(shared):
+            shared.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=_PREFIX, dir=shared) as folder:
+        made, stop = Journal(Path(folder), cells, listener), threading.Event()
 
         def watch() -> None:
             while not stop.wait(_PAUSE_S):
@@ -74,14 +93,14 @@ def journal(cells: Sequence[Cell], listener: Listener) -> Iterator[Journal]:
         finally:
             stop.set()
             thread.join()
-            made.close()
+            made.drain()
 
 
 class _Scribe:
     """A job's side: steps and predictions are added up and written now and then."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._sums = {"on_step": 0.0, "on_predictions": 0.0}
         self._written = 0.0
 
@@ -112,8 +131,9 @@ class _Scribe:
 
     def _write(self, name: str, cell: Cell, value: Any) -> None:  # noqa: ANN401 - any JSON value
         line = json.dumps([name, cell.fingerprint, value]) + "\n"
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        file = self._folder / f"{process_name()}{_SUFFIX}"
+        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(descriptor, line.encode())  # one call: lines of several jobs do not mix
+            os.write(descriptor, line.encode())  # one call: lines of several threads do not mix
         finally:
             os.close(descriptor)

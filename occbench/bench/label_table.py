@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from occbench.bench.breakdowns import Regroup, heat_maps, ratio_of, ratios_of
+from occbench.bench.breakdowns import Regroup, heat_maps, share_of, shares_of
 from occbench.bench.claims import Claim
 from occbench.bench.comparisons import Resampled
 from occbench.bench.finished_runs import TrainedArm
@@ -71,7 +71,7 @@ class LabelTable(Measured):
         self._place = {metric.name: place for place, metric in enumerate(self._metrics)}
         self._draws = affordable_draws(self._first, draws)
         self._rows = {arm.label: self._measure(arm) for arm in arms}
-        groups = group_columns(self._first, rows)
+        groups = group_columns(self._first, rows, claims)
         papers = dict.fromkeys(column for row in rows for column in row.values if self._has(column))
         self.columns = (*groups, *(column for column in papers if column not in groups))
         claimed = dict.fromkeys(column for claim in claims for _, column in claim.terms if self._has(column))
@@ -102,19 +102,22 @@ class LabelTable(Measured):
         return tuple((name, float(value)) for name, value in found)
 
     def curves(self) -> tuple[Curve, ...]:
-        """Return mAP against the occlusion ratio; nothing where a condition does not say how much it hides."""
+        """Return mAP against what is hidden; nothing where a condition does not say how much."""
         conditions, metric = self._first.conditions, self._metrics[0]
+        known = shares_of(conditions)
+        if known is None:
+            return ()
         columns = {
-            ratio: np.array([place for place, item in enumerate(conditions) if ratio_of(item) == ratio])
-            for ratio in ratios_of(conditions)
+            share: np.array([place for place, item in enumerate(conditions) if share_of(item) == share])
+            for share in known.values
         }
         return tuple(
             Curve(
                 arm.label,
-                tuple((ratio, self._estimate(arm, metric, places)[0]) for ratio, places in columns.items()),
+                tuple((share, self._estimate(arm, metric, places)[0]) for share, places in columns.items()),
+                known.of,
             )
             for arm in self.arms
-            if columns
         )
 
     def heat_maps(self) -> tuple[HeatMap, ...]:

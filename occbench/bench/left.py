@@ -60,7 +60,7 @@ def sum_of(parts: Iterable[Left]) -> Left:
 
 
 def _epochs_left(cell: Cell, home: Path) -> int:
-    if (home / "checkpoint.safetensors").is_file():
+    if (home / "checkpoint.safetensors").is_file() or not cell.arm.build().has_epochs:
         return 0
     curves = home / "train" / "curves.csv"
     done = len(curves.read_text(encoding="utf-8").splitlines()) - 1 if curves.is_file() else 0

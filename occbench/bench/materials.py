@@ -20,7 +20,7 @@ from occbench.core.types import CLEAN, Condition, Example
 from occbench.data.config import PluginSpec, build_plugin
 from occbench.data.render import Renderer
 
-__all__ = ["Materials", "load_materials"]
+__all__ = ["Materials", "load_materials", "test_source_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ class Materials:
     def occluded_validation(self) -> ImageSet:
         """The validation images, each under one condition whose places are drawn apart from the test's."""
         seed = self.benchmark.split_seed + 1
-        renderer = Renderer(self.benchmark.pair_recipe().build_occlusions(), seed)
+        renderer = self.pair_renderer.with_seed(seed)
         examples = []
         for example in self.validation.examples:
             number = stream(seed, "validation", example.key).integer(0, len(renderer.conditions))
@@ -170,6 +170,28 @@ class Materials:
             _ = images.images.arrays
 
 
+def test_source_of(benchmark: Benchmark, source: Source) -> Source:
+    """Return the source of the test images, which is that of the training images where the split names no other.
+
+    Raises:
+        ConfigError: it has other classes than the training source.
+    """
+    rule = benchmark.split.test_source
+    if rule is None:
+        return source
+    found = build_plugin(rule.name, "sources", Source, {"path": getattr(source, "path", ""), **rule.options})
+    if list(found.classes) != list(source.classes):
+        raise ConfigError(
+            f"the test source {rule.name} has other classes than the training source, or another order of them "
+            f"({len(found.classes)} and {len(source.classes)}): labels would mean other things. Give both the same "
+            "classes."
+        )
+    return found
+
+
+test_source_of.__test__ = False  # type: ignore[attr-defined]  # not a test case, whatever its name
+
+
 def load_materials(
     benchmark: Benchmark, source: Source, test_images: int | None = None, store: PixelStore | None = None
 ) -> Materials:
@@ -185,17 +207,7 @@ def load_materials(
         ConfigError: the source has too few images or classes for the split, or the test source has other classes.
     """
     kept = store or PixelStore()
-    rule = benchmark.split.test_source
-    path = getattr(source, "path", "")
-    test_source = source
-    if rule is not None:
-        test_source = build_plugin(rule.name, "sources", Source, {"path": path, **rule.options})
-    if list(test_source.classes) != list(source.classes):
-        raise ConfigError(
-            f"the test source {rule.name if rule else ''} has other classes than the training source, or another "
-            f"order of them ({len(test_source.classes)} and {len(source.classes)}): labels would mean other things. "
-            "Give both the same classes."
-        )
+    test_source = test_source_of(benchmark, source)
     split = _split(benchmark, source, test_source)
     test = split.test
     if benchmark.split.leave_pairs_out:
@@ -217,8 +229,8 @@ def load_materials(
         validation=images(source, split.validation),
         pairs=images(source, split.pairs),
         test=images(test_source, test),
-        renderer=Renderer(benchmark.test_recipe().build_occlusions(), benchmark.split_seed),
-        pair_renderer=Renderer(benchmark.pair_recipe().build_occlusions(), benchmark.split_seed),
+        renderer=Renderer(benchmark.test_recipe().build_occlusions(test_source), benchmark.split_seed),
+        pair_renderer=Renderer(benchmark.pair_recipe().build_occlusions(source), benchmark.split_seed),
         origin=fingerprint([source.fingerprint, test_source.fingerprint]),
     )
 

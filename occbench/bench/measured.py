@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from occbench.bench.claims import Claim
 from occbench.bench.comparisons import Resampled
 from occbench.bench.finished_runs import TrainedArm
 from occbench.bench.outcomes import Columns, member_groups
@@ -47,7 +48,7 @@ class Measured(ABC):
 
     @abstractmethod
     def curves(self) -> tuple[Curve, ...]:
-        """Return the metric against the occlusion ratio."""
+        """Return the metric against the occlusion ratio, or the share of the object that is hidden."""
 
     @abstractmethod
     def heat_maps(self) -> tuple[HeatMap, ...]:
@@ -62,14 +63,16 @@ class Measured(ABC):
         return ()
 
 
-def group_columns(scored: Columns, rows: Sequence[ReferenceRow]) -> tuple[str, ...]:
+def group_columns(scored: Columns, rows: Sequence[ReferenceRow], claims: Sequence[Claim]) -> tuple[str, ...]:
     """Return clean, the groups in the paper's order or else by number, and the average.
 
-    A column of the paper's that stands for several groups follows the last of them.
+    A column of the paper's, or of a claim, that stands for several groups follows the last of them.
     """
     papers = list(dict.fromkeys(column for row in rows for column in row.values))
     groups = [group for group in scored.groups if group != CLEAN.group]
-    wide = {name: found for name in papers if len(found := member_groups(name, groups)) > 1 and name not in groups}
+    claimed = [column for claim in claims for _, column in claim.terms]
+    named = (name for name in (*papers, *claimed) if name not in groups)
+    wide = {name: found for name in named if len(found := member_groups(name, groups)) > 1}
 
     def place(column: str) -> tuple[object, ...]:
         own = next((name for name, members in wide.items() if column in members), column)

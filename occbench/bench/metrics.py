@@ -6,7 +6,7 @@ Where only part of the cells was scored, every accuracy is over the scored ones.
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -15,12 +15,14 @@ from occbench.core.errors import ConfigError
 from occbench.core.types import CLEAN, Condition
 
 __all__ = [
+    "HiddenShare",
     "accuracy_by_class",
     "accuracy_by_condition",
     "accuracy_by_group",
     "accuracy_by_occluder",
     "avg_over_occlusion",
     "clean_drop",
+    "hidden_share",
     "macro_accuracy",
     "nauc",
     "occlusion_drop",
@@ -33,6 +35,17 @@ __all__ = [
 _PATTERN_GROUP: Final = re.compile(r"\d+(p\d+)?(?P<position>[cr]?)")
 #: Patterns that one occluder has at one ratio: one at the centre, three at random positions (arXiv 2011.00768, 4.1).
 _POSITIONS: Final = {"c": 1, "r": 3, "": 4}
+#: What says how much of the image a condition hides, the first that there is.
+_OF_IMAGE: Final = ("achieved", "ratio", "loss")
+#: What says how much of the object it hides, [low, high).
+_OBJECT: Final = "object_share"
+
+
+class HiddenShare(NamedTuple):
+    """How much a condition hides: a share in 0..1, and of what."""
+
+    value: float
+    of: Literal["image", "object"]
 
 
 def accuracy_by_condition(outcomes: Outcomes) -> dict[str, float]:
@@ -119,18 +132,17 @@ def occlusion_drop(outcomes: Outcomes) -> float:
 
 
 def nauc(outcomes: Outcomes) -> float:
-    """Return the normalised area under accuracy against occlusion ratio, by the trapezoid rule.
+    """Return the normalised area under accuracy against the share that is hidden, by the trapezoid rule.
 
-    Clean images stand at ratio 0; every other condition at its parameter ``achieved``, ``ratio`` or ``loss`` (the
-    first that it has), a share in (0, 1]. Conditions of equal ratio are averaged, and the area is divided by the
-    largest ratio, so a model that never errs has 1 (arXiv 2508.20760).
+    Conditions stand at ``hidden_share``. Those of equal share are averaged, and the area is divided by the largest
+    share, so a model that never errs has 1 (arXiv 2508.20760).
 
     Raises:
-        ConfigError: no clean condition, nothing but clean, or a condition without a ratio.
+        ConfigError: no clean condition, nothing but clean, or a condition that does not say what it hides.
     """
     outcomes.columns(CLEAN.group)
     outcomes.columns(AVERAGE)
-    ratios, member = np.unique([_ratio(condition) for condition in outcomes.conditions], return_inverse=True)
+    ratios, member = np.unique([_known_share(condition) for condition in outcomes.conditions], return_inverse=True)
     heights = np.bincount(member, weights=outcomes.accuracy) / np.bincount(member)
     return float(np.trapezoid(heights, ratios) / ratios[-1])
 
@@ -159,16 +171,33 @@ def _mean(outcomes: Outcomes, group: str) -> float:
     return float(outcomes.accuracy[outcomes.columns(group)].mean())
 
 
-def _ratio(condition: Condition) -> float:
+def hidden_share(condition: Condition) -> HiddenShare | None:
+    """Return how much a condition hides, or None where it does not say; clean images stand at 0.
+
+    A level asks for a band of shares of the object (``levels``: 20 to 40 %) and stands at its middle; any other
+    condition for a share of the image: ``achieved``, ``ratio`` or ``loss``, the first that it has.
+
+    Raises:
+        ConfigError: a share outside of (0, 1].
+    """
     if condition.group == CLEAN.group:
-        return 0.0
-    for name in ("achieved", "ratio", "loss"):
+        return HiddenShare(0.0, "image")
+    if _OBJECT in condition.parameters:
+        low, high = (float(end) for end in condition.parameters[_OBJECT])
+        return HiddenShare((low + high) / 2, "object")
+    for name in _OF_IMAGE:
         if name in condition.parameters:
             share = float(condition.parameters[name])
             if not 0 < share <= 1:
                 raise ConfigError(f"{condition.name}: {name} must be a share in (0, 1], found {share}.")
-            return share
+            return HiddenShare(share, "image")
+    return None
+
+
+def _known_share(condition: Condition) -> float:
+    if (found := hidden_share(condition)) is not None:
+        return found.value
     raise ConfigError(
-        f"NAUC needs every condition's occlusion ratio, {condition.name} has no parameter achieved, ratio or loss: "
-        "leave the condition out or name its ratio."
+        f"NAUC needs how much every condition hides, {condition.name} has no parameter achieved, ratio, loss or "
+        "object_share: leave it out."
     )

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from occbench.bench.images import ImageSet
 from occbench.core.compose import composite_batch
+from occbench.core.seeding import stream
 from occbench.core.types import Condition
 from occbench.data.render import Renderer
 
@@ -30,6 +31,25 @@ class Occluder:
         self._renderer = renderer
         self._device = device
         self._shared: dict[str, Tensor] = {}
+        self._orders: dict[int, list[int]] = {}
+
+    def draw(self, rows: Sequence[int], draws: Generator, views: int = 0) -> list[Condition]:
+        """Draw a condition for each row: among all of them, or among ``views`` of the row's own.
+
+        Which ones are a row's own is a function of its key alone, the same for every method and seed.
+        """
+        count = min(views, len(self.conditions)) or len(self.conditions)
+        drawn = torch.randint(count, (len(rows),), generator=draws).tolist()
+        if not views:
+            return [self.conditions[number] for number in drawn]
+        return [self.conditions[self._own(row)[number]] for row, number in zip(rows, drawn, strict=True)]
+
+    def _own(self, row: int) -> list[int]:
+        """Return the conditions' numbers in the row's own order."""
+        if row not in self._orders:
+            order = stream(0, "views", self._images.keys[row]).permutation(len(self.conditions))
+            self._orders[row] = order.tolist()
+        return self._orders[row]
 
     def render(self, rows: Sequence[int], conditions: Sequence[Condition]) -> Tensor:
         """Return uint8[B, 3, S, S] on the device: each row under its condition.

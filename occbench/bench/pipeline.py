@@ -33,13 +33,16 @@ class ActivationCache:
     def recall_rows(self, keys: Sequence[tuple[str, ...]], make: Callable[[], Tensor]) -> Tensor:
         """Return one row for each key, stacked; ``make`` makes all rows where one of them is not kept yet."""
         found = [self._kept.get(key) for key in keys]
-        if all(row is not None for row in found):
-            return torch.stack([row for row in found if row is not None])
-        made = make()
-        for key, row, known in zip(keys, made, found, strict=True):
-            if known is None:
+        if not all(row is not None for row in found):
+            made = make()
+            rows = [row if known is None else known for row, known in zip(made, found, strict=True)]
+            for key, row in zip(keys, rows, strict=True):
                 self.recall(key, row.clone)
-        return made
+        else:
+            rows = [row for row in found if row is not None]
+        stacked = torch.stack(rows)
+        # one layout, kept or new: sums in another order would round differently in a training that is resumed
+        return stacked.contiguous(memory_format=torch.channels_last) if stacked.ndim == 4 else stacked
 
     def recall(self, key: tuple[str, ...], compute: Callable[[], Tensor]) -> Tensor:
         """Return what was kept under ``key``, or compute it and keep it if it fits."""
@@ -109,7 +112,7 @@ class Pipeline:
         """Return the feature maps float[B, K, H, W] of ``inputs``'s result; with ``keep_map`` only."""
         if not self._keep_map:
             raise ConfigError('the method asks for feature maps: add "map" to its needs.')
-        return in_shares(self._stages, inputs)
+        return in_shares(lambda share: self.model.trunk.to_map(self._stages(share)), inputs)
 
     def pool(self, feature_map: Tensor) -> Tensor:
         """Return deep feature vectors float[B, D] of feature maps.

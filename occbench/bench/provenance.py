@@ -46,9 +46,11 @@ def provenance_of(arms: Sequence[TrainedArm]) -> tuple[tuple[str, str], ...]:
     )
     if compared:
         facts.append(("Scored in bf16", f"{flips} of {compared:,} probed answers differ from fp32"))
-    rule = first.facts.get("train")
-    if isinstance(rule, Mapping):
-        facts.append(("Training", ", ".join(f"{name} {value}" for name, value in sorted(rule.items()))))
+    facts += [
+        (title, ", ".join(f"{key} {value}" for key, value in sorted(rule.items())))
+        for title, name in (("Warm-up of all rows", "warm_up"), ("Training", "train"))
+        if isinstance(rule := first.facts.get(name), Mapping)
+    ]
     return tuple(facts)
 
 

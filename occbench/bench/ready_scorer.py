@@ -51,6 +51,8 @@ class MatrixScorer:
         batch_size: images in a forward pass.
         on_progress: told how many more predictions were made.
         predict: how a batch is classified; the bare model by default.
+        mixed: as for ``bench.score.score``.
+        on_column: called before every column that is scored as a whole.
         cache: activations of frozen stages, shared between models that have the same ones.
     """
 
@@ -62,6 +64,8 @@ class MatrixScorer:
     batch_size: int
     on_progress: Callable[[int], None]
     predict: Predict | None = None
+    mixed: bool = False
+    on_column: Callable[[], None] = lambda: None
     cache: ActivationCache = field(default_factory=lambda: ActivationCache(0))
 
     def score_all(self) -> int:
@@ -124,7 +128,8 @@ class MatrixScorer:
     def _score(self, test: TestSet) -> int:
         return score(
             self.predict or (lambda inputs, _: logits_of(self.pipeline, inputs)), self.pipeline, test, self.folder,
-            cache=self.cache, batch_size=self.batch_size, on_images=self.on_progress,
+            cache=self.cache, batch_size=self.batch_size, mixed=self.mixed, on_start=self.on_column,
+            on_images=self.on_progress,
         )  # fmt: skip
 
     def _matrix(self) -> PartialMatrix:

@@ -72,14 +72,19 @@ class Resident:
         places = torch.cat([inside.nonzero()[:, 0], (~inside).nonzero()[:, 0]])
         return parts[places.argsort().to(self._device)]
 
-    def render(self, rows: slice, condition: Condition) -> Tensor:
-        """Return uint8[B, 3, S, S] on the device: images under one condition; ``clean`` leaves them as they are."""
+    def render(self, rows: slice | Tensor, condition: Condition) -> Tensor:
+        """Return uint8[B, 3, S, S] on the device: images under one condition; ``clean`` leaves them as they are.
+
+        Args:
+            rows: as for ``clean``.
+            condition: for all of them.
+        """
         images = self.clean(rows)
         if condition.name == CLEAN.name:
             return images
         if not self._renderer.per_image(condition):
             return composite_batch(images, self._shared(condition)[None])
-        numbers = range(*rows.indices(len(self._images)))
+        numbers = range(*rows.indices(len(self._images))) if isinstance(rows, slice) else rows.tolist()
         return composite_batch(images, self._own(numbers, [condition] * len(numbers)))
 
     def render_cells(self, rows: NDArray[np.int64], conditions: Sequence[Condition]) -> Tensor:

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from torch import Tensor
 
+from occbench.bench.bare_forward import bare_images_per_s
+from occbench.bench.batch import ImageBatch
 from occbench.bench.cell import Cell
 from occbench.bench.classify import RenderedPixels
 from occbench.bench.home import exclusive, stored_manifest
@@ -31,6 +34,7 @@ from occbench.bench.train import Epoch, train
 from occbench.bench.training_run import Prediction
 from occbench.bench.untrained import untrained
 from occbench.core.canonical import fingerprint
+from occbench.core.errors import ConfigError
 from occbench.core.files import write_json
 
 __all__ = ["Listener", "finished_records", "run_cell", "test_set", "trained", "untrained"]
@@ -87,11 +91,16 @@ def run_cell(
             a share (0.0025 for 0.25 points); the records say so. Everything by default.
 
     Raises:
-        ConfigError: the training diverged.
+        ConfigError: the training diverged; a precision is asked of a method that adapts to whole columns.
         DatasetError: a damaged file of an earlier run, or one of another version.
         StorageError: another process is at work on the cell, or its directory cannot be written.
     """
     told = listener or Listener()
+    if half_width is not None and cell.arm.build().adapts:
+        raise ConfigError(
+            f"the arm {cell.arm_name} adapts to whole test columns ({cell.arm.method.name}), and a precision scores "
+            "parts of them: leave --precision out, or this arm (--arms)."
+        )
     if (finished := finished_records(cell, materials, folder, half_width)) is not None:
         return finished
     home, test = folder / cell.fingerprint, test_set(materials)
@@ -109,6 +118,7 @@ def run_cell(
         write_json(home / "split.json", materials.split_keys())
         manifest = manifest_of(cell, materials, test, pipeline, effort)
         manifest |= {name: round(float(earlier[name]) + manifest[name], 1) for name in ("train_s", "score_s")}
+        manifest["bare_images_per_s"] = round(bare_images_per_s(pipeline, test, _BATCH), 1)
         if part is not None and half_width is not None:
             manifest["part"] = part_of(test, part.estimate, half_width)
         write_json(home / "manifest.json", manifest)
@@ -154,6 +164,7 @@ def _records(cell: Cell, home: Path, test: TestSet, materials: Materials) -> lis
 def _scorer(
     cell: Cell, pipeline: Pipeline, test: TestSet, home: Path, cache: ActivationCache, told: Listener
 ) -> MatrixScorer:
+    run, method = Prediction(pipeline, cache, test.images.task), cell.arm.build()
     return MatrixScorer(
         pipeline,
         test,
@@ -162,7 +173,9 @@ def _scorer(
         folder=home / "scores" / test.fingerprint,
         batch_size=_BATCH,
         on_progress=partial(told.on_predictions, cell),
-        predict=partial(Prediction(pipeline, cache, test.images.task).ask, cell.arm.build()),
+        predict=partial(run.ask, method),
+        mixed=method.adapts,
+        on_column=run.memory.clear,
         cache=cache,
     )
 
@@ -172,7 +185,12 @@ def _probe(cell: Cell, pipeline: Pipeline, test: TestSet) -> tuple[int, int]:
     if not pipeline.bf16:
         return 0, 0
     exact = pipeline.exact()
-    predict = partial(Prediction(pipeline, task=test.images.task).ask, cell.arm.build())
+    method = cell.arm.build()
+
+    def predict(inputs: Tensor, batch: ImageBatch) -> Tensor:
+        # nothing is carried from one precision to the other
+        return Prediction(pipeline, task=test.images.task).ask(method, inputs, batch)
+
     return count_flips(predict, pipeline, exact, test, _PROBED[pipeline.device.type])
 
 

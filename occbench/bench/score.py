@@ -14,6 +14,7 @@ from occbench.bench.images import ImageSet, batches
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.predictions import block_file
 from occbench.bench.resident import Resident
+from occbench.core.seeding import stream
 from occbench.core.types import CLEAN, Condition
 from occbench.data.render import Renderer
 
@@ -21,6 +22,8 @@ __all__ = ["Predict", "TestSet", "count_flips", "image_name", "missing_condition
 
 #: (inputs of the trainable stages, the images behind them) -> logits float[B, C].
 Predict = Callable[[Tensor, ImageBatch], Tensor]
+#: Test images: a slice of them, or row numbers int64[B].
+Rows = slice | Tensor
 
 #: Images of one condition in a batch of ``count_flips``.
 _PROBE_BATCH = 50
@@ -66,6 +69,8 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
     *,
     cache: ActivationCache,
     batch_size: int = 64,
+    mixed: bool = False,
+    on_start: Callable[[], None] = lambda: None,
     on_block: Callable[[Condition], None] = lambda _: None,
     on_images: Callable[[int], None] = lambda _: None,
 ) -> int:
@@ -78,6 +83,9 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         folder: for the blocks.
         cache: activations of frozen stages, shared between models that have the same ones.
         batch_size: images in a forward pass; the last batch of a condition is filled up to keep shapes static.
+        mixed: images come in a mixed order, the same in every column, instead of the test set's (class by class): for
+            methods that adapt to the images beside. Blocks are in the test set's order all the same.
+        on_start: called before every condition.
         on_block: called after every condition.
         on_images: told after every batch how many images it classified.
 
@@ -88,17 +96,22 @@ def score(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
     blocks = blocks_of(test.images.task)
     labels = test.images.labels
     device_labels = labels.to(pipeline.device)
+    order = torch.from_numpy(stream(0, "score", "mixed").permutation(len(labels))) if mixed else None
     classified = 0
     for condition in missing_conditions(test.conditions, folder):
         found = []
-        for rows in batches(len(test.images), batch_size):
+        on_start()
+        for part in batches(len(test.images), batch_size):
+            rows = part if order is None else order[part]
             inputs = _inputs(pipeline, test, condition, rows, batch_size, cache)
             with pipeline.autocast():
-                logits = predict(inputs, _batch(pipeline, test, condition, rows, batch_size))[: rows.stop - rows.start]
+                logits = predict(inputs, _batch(pipeline, test, condition, rows, batch_size))[: part.stop - part.start]
             found.append(blocks.answers(logits, device_labels[rows]))
             on_images(len(logits))
-        parts = [torch.cat(part) for part in zip(*found, strict=True)]
-        blocks.write(block_file(folder, condition), condition, test.images, parts)
+        columns = [torch.cat(column) for column in zip(*found, strict=True)]
+        if order is not None:
+            columns = [column[order.argsort().to(column.device)] for column in columns]
+        blocks.write(block_file(folder, condition), condition, test.images, columns)
         classified += len(labels)
         on_block(condition)
     return classified
@@ -147,7 +160,7 @@ def missing_conditions(conditions: Sequence[Condition], folder: Path) -> list[Co
     return [condition for condition in conditions if not block_file(folder, condition).is_file()]
 
 
-def _filled(pipeline: Pipeline, test: TestSet, condition: Condition, rows: slice, batch_size: int) -> Tensor:
+def _filled(pipeline: Pipeline, test: TestSet, condition: Condition, rows: Rows, batch_size: int) -> Tensor:
     """Return uint8[B, 3, S, S]: the images of ``rows``, a last batch filled up by its last image."""
     pixels = test.on(pipeline.device).render(rows, condition)
     if (short := _missing_rows(test, rows, batch_size)) > 0:
@@ -155,12 +168,17 @@ def _filled(pipeline: Pipeline, test: TestSet, condition: Condition, rows: slice
     return pixels
 
 
-def _missing_rows(test: TestSet, rows: slice, batch_size: int) -> int:
-    return batch_size - (rows.stop - rows.start) if len(test.images) > batch_size else 0
+def _numbers(rows: Rows) -> list[int]:
+    return list(range(rows.start, rows.stop)) if isinstance(rows, slice) else rows.tolist()
 
 
-def _batch(pipeline: Pipeline, test: TestSet, condition: Condition, rows: slice, batch_size: int) -> ImageBatch:
-    order = [*range(rows.start, rows.stop), *[rows.stop - 1] * _missing_rows(test, rows, batch_size)]
+def _missing_rows(test: TestSet, rows: Rows, batch_size: int) -> int:
+    return batch_size - len(_numbers(rows)) if len(test.images) > batch_size else 0
+
+
+def _batch(pipeline: Pipeline, test: TestSet, condition: Condition, rows: Rows, batch_size: int) -> ImageBatch:
+    order = _numbers(rows)
+    order += [order[-1]] * _missing_rows(test, rows, batch_size)
     return ImageBatch(
         lambda: _filled(pipeline, test, condition, rows, batch_size).float(),
         lambda: silhouettes(test.images, order, Geometry(), pipeline.device),
@@ -169,12 +187,13 @@ def _batch(pipeline: Pipeline, test: TestSet, condition: Condition, rows: slice,
 
 
 def _inputs(
-    pipeline: Pipeline, test: TestSet, condition: Condition, rows: slice, batch_size: int, cache: ActivationCache
+    pipeline: Pipeline, test: TestSet, condition: Condition, rows: Rows, batch_size: int, cache: ActivationCache
 ) -> Tensor:
     def make() -> Tensor:
         return pipeline.inputs(_filled(pipeline, test, condition, rows, batch_size))
 
     if not pipeline.prefix_hash:
         return make()
-    key = ("test", test.fingerprint, pipeline.prefix_hash, condition.name, str(rows.start), str(batch_size))
+    first = str(rows.start) if isinstance(rows, slice) else f"mixed {rows[0]}"
+    key = ("test", test.fingerprint, pipeline.prefix_hash, condition.name, first, str(batch_size))
     return cache.recall(key, make)

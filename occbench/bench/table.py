@@ -156,10 +156,9 @@ def _row(arm: TrainedArm, measured: Measured, paper: ReferenceRow | None) -> Res
 
 def _measure(arms: Sequence[TrainedArm], published: Published, draws: int) -> Measured:
     """Measure the rows of a table by the metrics of their task."""
-    if arms[0].task is MULTI_LABEL:
-        claims = [item.claim for item in published.claims if item.claim is not None]
-        return LabelTable(arms, published.rows, claims, draws)
-    return AccuracyTable(arms, published.rows, draws)
+    claims = [item.claim for item in published.claims if item.claim is not None]
+    table = LabelTable if arms[0].task is MULTI_LABEL else AccuracyTable
+    return table(arms, published.rows, claims, draws)
 
 
 def _class_names(arms: Sequence[TrainedArm]) -> tuple[str, ...]:
@@ -173,4 +172,10 @@ def _cost(arm: TrainedArm) -> Cost:
         for name in ("train_s", "score_s", "images_per_s")
     )
     devices = ", ".join(dict.fromkeys(str(manifest["device"]) for manifest in manifests))
-    return Cost(arm.label, train_s, score_s, images_per_s, devices)
+    ratios = [
+        float(manifest["images_per_s"]) / float(manifest["bare_images_per_s"])
+        for manifest in manifests
+        if "bare_images_per_s" in manifest
+    ]
+    of_bare = float(np.mean(ratios)) if len(ratios) == len(manifests) else None
+    return Cost(arm.label, train_s, score_s, images_per_s, devices, of_bare)

@@ -9,20 +9,19 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import Optimizer
 
-from occbench.bench.augment import Geometry
-from occbench.bench.batch import ImageBatch, silhouettes
+from occbench.bench.batch import ImageBatch
 from occbench.bench.blocks import blocks_of
 from occbench.bench.feed import Feeder, PixelChange
-from occbench.bench.images import ImageSet, batches
+from occbench.bench.held_out import HELD_OUT, HeldOut
 from occbench.bench.materials import Materials
+from occbench.bench.optimizer import make_optimizer, make_schedule
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.protocol import Arm, TrainRule
 from occbench.bench.ranks import sum_gradients
@@ -35,10 +34,8 @@ from occbench.core.seeding import stream
 
 __all__ = ["Epoch", "train"]
 
-_SGD_MOMENTUM: Final = 0.9
 #: Steps between two looks at the loss: looking stops a GPU's queue.
 _CHECK_EVERY: Final = 20
-_EVALUATION_BATCH: Final = 64
 
 
 @dataclass(frozen=True)
@@ -97,31 +94,55 @@ def train(  # noqa: PLR0913 - one call per cell; every argument is one of its pa
         ConfigError: the loss is not finite.
         DatasetError: a file of an earlier call is damaged or missing.
     """
-    images = materials.training_images(arm)
     run = Training(pipeline, materials, arm, cache, seed)
-    feeder = Feeder(pipeline, images, rule, cache, seed, _pixel_change(method, run))
-    feeder.on_step = on_step
-    optimizer = _optimizer(pipeline, rule)
-    schedule = _schedule(optimizer, rule, feeder.steps)
+    if method.has_epochs:
+        _train_epochs(pipeline, method, run, rule, folder, _Told(on_epoch, on_step))
+    _fit(pipeline, method.on_training_end, run, "end")
+
+
+def _fit(pipeline: Pipeline, hook: Callable[[Training], None], run: Training, name: str) -> None:
+    """Call a method's hook outside of epochs, with draws and notes of its own."""
+    pipeline.model.eval()
+    run.memory.clear()
+    run.draws = generator(run.seed, "method", name)
+    with torch.no_grad(), pipeline.autocast():
+        hook(run)
+
+
+@dataclass(frozen=True)
+class _Told:
+    on_epoch: Callable[[Epoch], None]
+    on_step: Callable[[float], None]
+
+
+def _train_epochs(
+    pipeline: Pipeline, method: Method, run: Training, rule: TrainRule, folder: Path, told: _Told
+) -> None:
+    """Train what is left of the epochs and load the chosen one's weights."""
     last, best = folder / "last.safetensors", folder / "best.safetensors"
+    if not last.is_file():  # before the optimizer, because sizes may change
+        _fit(pipeline, method.on_training_start, run, "start")
+    feeder = Feeder(pipeline, run.images, rule, run.cache, run.seed, _pixel_change(method, run))
+    feeder.on_step = told.on_step
+    optimizer = make_optimizer(pipeline, rule)
+    schedule = make_schedule(optimizer, rule, feeder.steps)
     done: list[Epoch] = []
     if (found := load_state(last, pipeline.model, optimizer)) is not None:
         done = [Epoch(**entry) for entry in json.loads(found["epochs"])]
     for epoch in range(len(done), rule.epochs):
-        run.epoch, run.draws = epoch, generator(seed, "method", epoch)
-        with _seeded(pipeline.device, seed, epoch):
+        run.epoch, run.draws = epoch, generator(run.seed, "method", epoch)
+        with _seeded(pipeline.device, run.seed, epoch):
             loss = _one_epoch(pipeline, method, run, feeder, optimizer, schedule)
-        clean, occluded = _validate(pipeline, method, run, materials, cache, rule)
+        clean, occluded = _validate(pipeline, method, run, rule)
         entry = Epoch(epoch, rule.epochs, loss, clean, occluded)
         if math.isnan(entry.score) or entry.score >= max((item.score for item in done), default=0.0):
             save_state(best, pipeline.model)
         done.append(entry)
         save_state(last, pipeline.model, optimizer, {"epochs": json.dumps([vars(item) for item in done])})
         _write_curves(folder / "curves.csv", done)
-        on_epoch(entry)
+        told.on_epoch(entry)
     if load_state(best, pipeline.model) is None:
         raise DatasetError(f"{best} is missing, though training is finished: delete {folder} and run again.")
-    pipeline.model.eval()
 
 
 def _pixel_change(method: Method, run: Training) -> PixelChange | None:
@@ -186,67 +207,23 @@ def _check_finite(total: Tensor, epoch: int, step: int, rule: TrainRule) -> None
         )
 
 
-def _optimizer(pipeline: Pipeline, rule: TrainRule) -> Optimizer:
-    groups = pipeline.model.parameter_groups(rule.lr_trunk, rule.lr_head)
-    if rule.optimizer == "adamw":
-        return AdamW(groups, weight_decay=rule.weight_decay)
-    return SGD(groups, momentum=_SGD_MOMENTUM, weight_decay=rule.weight_decay)
-
-
-def _schedule(optimizer: Optimizer, rule: TrainRule, steps: int) -> Any:  # noqa: ANN401 - timm ships no types
-    from timm.scheduler import CosineLRScheduler, StepLRScheduler
-
-    warmup, total = round(rule.warmup_epochs * steps), rule.epochs * steps
-    # the schedule starts where the warm-up ends, so that the peak is reached
-    common = {"warmup_t": warmup, "warmup_lr_init": 0.0, "warmup_prefix": True, "t_in_epochs": False}
-    if rule.schedule == "cosine":
-        return CosineLRScheduler(optimizer, t_initial=max(1, total - warmup), **common)
-    if rule.schedule == "step" and rule.step_epochs is not None:
-        # as in the code of Zunair and Ben Hamza the steps do not wait for the warm-up
-        common["warmup_prefix"] = False
-        return StepLRScheduler(optimizer, decay_t=rule.step_epochs * steps, decay_rate=0.1, **common)
-    decay_t = max(1, total // 3) if rule.schedule == "step" else 2 * total
-    return StepLRScheduler(optimizer, decay_t=decay_t, decay_rate=0.1, **common)
-
-
 @torch.no_grad()
-def _validate(
-    pipeline: Pipeline,
-    method: Method,
-    run: Training,
-    materials: Materials,
-    cache: ActivationCache,
-    rule: TrainRule,
-) -> tuple[float, float]:
+def _validate(pipeline: Pipeline, method: Method, run: Training, rule: TrainRule) -> tuple[float, float]:
     """Return the scores of clean and of occluded validation images; nan where there are none of them."""
-    chosen: dict[str, ImageSet] = {}
-    if rule.paper_selection:
-        chosen["test"] = materials.test
-    elif len(materials.validation):
-        chosen |= {"clean": materials.validation, "occluded": materials.occluded_validation}
     pipeline.model.eval()
-    blocks = blocks_of(materials.task)
+    blocks = blocks_of(run.task)
 
-    def asked(name: str, images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
-        for rows in batches(len(images), _EVALUATION_BATCH):
-            key = ("validation", name, pipeline.prefix_hash, str(rows.start))
-            make = partial(pipeline.inputs, images.images[rows])
-            inputs = cache.recall(key, make) if pipeline.prefix_hash else make()
+    def asked(part: HeldOut) -> Iterator[tuple[Tensor, Tensor]]:
+        run.memory.clear()  # a method that adapts starts anew
+        for inputs, labels in run.examples(part):
             with pipeline.autocast():
-                logits = run.ask(method, inputs, _validation_batch(pipeline, images, rows, name))
-            yield logits, images.labels[rows]
+                logits = run.ask(method, inputs, run.batch)
+            yield logits, labels.cpu()
 
-    scores = [blocks.score(asked(name, images)) for name, images in chosen.items()]
-    return (*scores, math.nan, math.nan)[0], (*scores, math.nan, math.nan)[1]
-
-
-def _validation_batch(pipeline: Pipeline, images: ImageSet, rows: slice, name: str) -> ImageBatch:
-    geometry = Geometry()
-    return ImageBatch(
-        lambda: images.images[rows].to(pipeline.device).float(),
-        lambda: silhouettes(images, range(rows.start, rows.stop), geometry, pipeline.device),
-        [f"{key}~validation-{name}" for key in images.keys[rows]],
-    )
+    if rule.paper_selection:
+        return blocks.score(asked("test")), math.nan
+    clean, occluded = (blocks.score(asked(part)) for part in HELD_OUT)
+    return clean, occluded
 
 
 def _write_curves(path: Path, epochs: list[Epoch]) -> None:

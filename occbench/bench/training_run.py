@@ -1,15 +1,16 @@
 """What a method sees of a run: the model alone when it predicts, the pairs too while it trains."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
 from occbench.bench.batch import ImageBatch
-from occbench.bench.images import render_batch
+from occbench.bench.held_out import HeldOut, training_batches, validation_batches
+from occbench.bench.images import ImageSet, render_batch
 from occbench.bench.mask_bank import MaskBank
 from occbench.bench.materials import Materials
 from occbench.bench.occluding import Occluder
@@ -20,7 +21,7 @@ from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.seeding import stream
 from occbench.core.tasks import SINGLE_LABEL, Task
-from occbench.models.trainable import hold_statistics
+from occbench.models.trainable import adaptable, hold_statistics
 
 __all__ = ["Prediction", "Training", "extend", "generator"]
 
@@ -44,7 +45,7 @@ class Prediction(TrainingRun):
         self.memory: dict[str, Any] = {}
         self.draws = generator(0, "predict")
         self._pipeline = pipeline
-        self._cache = cache or ActivationCache()
+        self.cache = cache or ActivationCache()
 
     @property
     def dim(self) -> int:
@@ -102,6 +103,10 @@ class Prediction(TrainingRun):
             for layer in training:
                 layer.training = True
 
+    def adaptable(self) -> AbstractContextManager[list[nn.Parameter]]:
+        """Return a context for learning from test images; see ``TrainingRun``."""
+        return adaptable(self._pipeline.model)
+
     def inputs(self, pixels: Tensor) -> Tensor:
         """Return what ``vectors`` takes; see ``TrainingRun``."""
         made = self._pipeline.inputs(pixels)
@@ -114,6 +119,10 @@ class Prediction(TrainingRun):
 
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield nothing: there are no pairs at test time."""
+        return iter(())
+
+    def examples(self, part: Literal["train"] | HeldOut) -> Iterator[tuple[Tensor, Tensor]]:  # noqa: ARG002
+        """Yield nothing: there are no training images at test time."""
         return iter(())
 
     def overlays(self) -> Tensor:
@@ -132,7 +141,7 @@ class Prediction(TrainingRun):
         """
         raise ConfigError("a method asks for masked inputs while it predicts: use them in training only.")
 
-    def occluded_inputs(self) -> Tensor:
+    def occluded_inputs(self, views: int = 0) -> Tensor:  # noqa: ARG002
         """Raise: test images are occluded by the benchmark.
 
         Raises:
@@ -146,7 +155,7 @@ class Prediction(TrainingRun):
 
     def side_vectors(self, extractor: str, options: Mapping[str, Any]) -> Tensor:
         """Return what an extractor makes of the present batch's pixels; see ``TrainingRun``."""
-        return side_vectors(extractor, options, self.batch, self._cache).to(self._pipeline.device)
+        return side_vectors(extractor, options, self.batch, self.cache).to(self._pipeline.device)
 
 
 def extend(pipeline: Pipeline, method: Method, seed: int) -> None:
@@ -170,6 +179,7 @@ class Training(Prediction):
         """Take the model's input side, the images, the arm, the shared activations and the training seed."""
         super().__init__(pipeline, cache, materials.task)
         self.draws = generator(seed, "method", 0)
+        self.seed = seed
         self._materials = materials
         self._arm = arm
         self._banks: dict[int, MaskBank] = {}
@@ -185,11 +195,31 @@ class Training(Prediction):
         return self.inputs(self._banks[masks].lay(self.batch.pixels(), self.draws))
 
     @cached_property
+    def images(self) -> ImageSet:
+        """What the arm trains on."""
+        return self._materials.training_images(self._arm)
+
+    def examples(self, part: Literal["train"] | HeldOut) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield images as they are; see ``TrainingRun``."""
+        pipeline, materials = self._pipeline, self._materials
+        if part == "train":
+            found = training_batches(pipeline, self.images, self.cache)
+        elif part == "test":
+            found = validation_batches(pipeline, materials.test, part, self.cache)
+        elif not len(materials.validation):
+            return
+        else:
+            images = materials.validation if part == "validation" else materials.occluded_validation
+            found = validation_batches(pipeline, images, part, self.cache)
+        for inputs, batch, labels in found:
+            self.batch = batch
+            yield inputs, labels
+
+    @cached_property
     def _occluder(self) -> Occluder:
         materials = self._materials
-        images = materials.training_images(self._arm)
         conditions = materials.pair_conditions(self._arm)
-        return Occluder(images, materials.pair_renderer, conditions, self._pipeline.device)
+        return Occluder(self.images, materials.pair_renderer, conditions, self._pipeline.device)
 
     def overlays(self) -> Tensor:
         """Return the overlays of the pairs' conditions; see ``TrainingRun``."""
@@ -205,11 +235,10 @@ class Training(Prediction):
     def _overlays(self) -> Tensor:
         return self._occluder.overlays()
 
-    def occluded_inputs(self) -> Tensor:
+    def occluded_inputs(self, views: int = 0) -> Tensor:
         """Return the batch's images under occlusions; see ``TrainingRun``."""
         batch, occluder, pipeline = self.batch, self._occluder, self._pipeline
-        drawn = torch.randint(len(occluder.conditions), (len(batch.rows),), generator=self.draws).tolist()
-        conditions = [occluder.conditions[number] for number in drawn]
+        conditions = occluder.draw(batch.rows, self.draws, views)
 
         def make() -> Tensor:
             return self.inputs(batch.move(occluder.render(batch.rows, conditions)))
@@ -220,7 +249,7 @@ class Training(Prediction):
             ("occluded", pipeline.prefix_hash, name, condition.name)
             for name, condition in zip(batch.names, conditions, strict=True)
         ]
-        return self._cache.recall_rows(keys, make)
+        return self.cache.recall_rows(keys, make)
 
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield every clean image of the pairs with its twins, normalised and never augmented; float32."""
@@ -239,7 +268,7 @@ class Training(Prediction):
         for number in range(len(materials.pairs)):
             if pipeline.prefix_hash:
                 key = ("pairs", pipeline.prefix_hash, materials.pairs.keys[number], *names)
-                made = self._cache.recall(key, partial(inputs, number))
+                made = self.cache.recall(key, partial(inputs, number))
             else:
                 made = inputs(number)
             yield made[:1].float(), made[1:].float()

@@ -35,14 +35,21 @@ class Broken(Exception):  # noqa: N818 - not an error of the program but a findi
 
 
 class _Run(Prediction):
-    """A run with the pairs that the method asked for, and none if it asked for none."""
+    """A run with the trial's images, the pairs that the method asked for, and none if it asked for none."""
 
-    def __init__(self, pipeline: Pipeline, pairs: list[tuple[Tensor, Tensor]], occluder: Occluder | None) -> None:
+    def __init__(
+        self, trial: "Trial", pipeline: Pipeline, pairs: list[tuple[Tensor, Tensor]], occluder: Occluder | None
+    ) -> None:
         super().__init__(pipeline)
+        self._trial = trial
         self.pipeline, self.network = pipeline, pipeline.model
         self.draws = generator(0, "validate")
         self._pairs = pairs
         self._occluder = occluder
+
+    def examples(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:  # noqa: ARG002 - the same images are all parts
+        self.batch = self._trial.rows()
+        yield self.inputs(self.batch.pixels()), self._trial.labels
 
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         return iter(self._pairs)
@@ -50,11 +57,10 @@ class _Run(Prediction):
     def overlays(self) -> Tensor:
         return super().overlays() if self._occluder is None else self._occluder.overlays()
 
-    def occluded_inputs(self) -> Tensor:
+    def occluded_inputs(self, views: int = 0) -> Tensor:
         if self._occluder is None:
-            return super().occluded_inputs()
-        drawn = torch.randint(len(self._occluder.conditions), (len(self.batch.rows),), generator=self.draws)
-        conditions = [self._occluder.conditions[number] for number in drawn.tolist()]
+            return super().occluded_inputs(views)
+        conditions = self._occluder.draw(self.batch.rows, self.draws, views)
         return self.inputs(self.batch.move(self._occluder.render(self.batch.rows, conditions)))
 
     def masked_inputs(self, masks: int) -> Tensor:
@@ -85,7 +91,7 @@ class Trial:
         return targets
 
     def run(self) -> _Run:
-        """Return a new run whose network is in evaluation mode."""
+        """Return a new run whose network is in evaluation mode and whose module is fitted."""
         model = load_backbone("tiny", self.classes).eval()
         if not self._method.trains_backbone:
             model.freeze()
@@ -94,8 +100,14 @@ class Trial:
         pairs = [_pair(pipeline, self._images, self._renderer, row) for row in range(2)]
         needs = self._method.needs
         occluder = Occluder(self._images, self._renderer, self._renderer.conditions, pipeline.device)
-        run = _Run(pipeline, pairs if "pairs" in needs else [], occluder if needs & {"overlays", "pairs"} else None)
+        given = occluder if needs & {"overlays", "pairs"} else None
+        run = _Run(self, pipeline, pairs if "pairs" in needs else [], given)
         run.task = self._task
+        with torch.no_grad():
+            attempt("on_training_start", partial(self._method.on_training_start, run))
+            attempt("on_training_end", partial(self._method.on_training_end, run))
+        run.memory.clear()
+        run.draws = generator(0, "validate")
         return run
 
     def started(self) -> _Run:

@@ -8,6 +8,8 @@ import typer
 from occbench.cli.datasets import SetOption, SourceOption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from occbench.core.results import ExamplePrediction, ResultSet
 
 
@@ -20,7 +22,8 @@ def report(
     runs: Annotated[Path, typer.Argument(help="Folder of runs, as `occbench run-benchmark --runs` wrote it.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for report.html, report.md, table.tex and table.csv.")],
     examples: Annotated[
-        int, typer.Option(help="Test images to show with every row's answer; needs --source where the run did.")
+        int,
+        typer.Option(help="Test images to show with every row's answer, any number; needs --source where the run did."),
     ] = 0,
     benchmark: Annotated[
         str, typer.Option(help="The benchmark's YAML file, where it is not packaged: for its claims and examples.")
@@ -53,8 +56,8 @@ def report(
 
 def _examples(
     results: "ResultSet", runs: Path, benchmark: str, source: str, changes: tuple[str, ...], count: int
-) -> "tuple[ExamplePrediction, ...]":
-    """Open the benchmark's images again and return examples of one table."""
+) -> "Iterator[ExamplePrediction]":
+    """Open the benchmark's images again and make examples of one table."""
     from occbench.bench.examples import example_predictions
     from occbench.bench.materials import load_materials
     from occbench.bench.protocol import load_benchmark

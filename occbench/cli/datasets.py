@@ -1,14 +1,19 @@
 """`occbench generate`, `verify`, `preview` and `list`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from occbench.cli.engine import AddressOption, Engine, EngineOption
+
 RecipeArgument = Annotated[
     str, typer.Argument(help="A packaged recipe's name (see `occbench list recipes`) or a YAML file.")
 ]
-SourceOption = Annotated[str, typer.Option("--source", help="Folder, file or Hub repository of the clean images.")]
+SourceOption = Annotated[
+    str, typer.Option("--source", help="Folder, file, Hub repository or s3://BUCKET/FOLDER of the clean images.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change one key of the recipe, e.g. --set prepare.size_px=96. Repeatable."),
@@ -25,7 +30,10 @@ def register(app: typer.Typer) -> None:
 def generate(
     *,
     recipe: RecipeArgument = "",
-    out: Annotated[Path, typer.Option("--out", help="The dataset's directory; absent, empty or an earlier run.")],
+    out: Annotated[
+        str,
+        typer.Option("--out", help="The dataset's directory, or s3://BUCKET/NAME; absent, empty or an earlier run."),
+    ],
     source: SourceOption = "",
     from_: Annotated[
         str,
@@ -40,8 +48,14 @@ def generate(
         typer.Option(help="Container of materialised images; default as in the recipe."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(help="Processes; 0 works in this one. Default: one a core, or one a GPU for a network.")
+        int,
+        typer.Option(
+            help="Processes; 0 works in this one. Default: one a core, or one a GPU for a network. On a cluster: "
+            "shards at the same time, by default as many as it takes."
+        ),
     ] = -1,
+    engine: EngineOption = "local",
+    address: AddressOption = "auto",
     limit: Annotated[int | None, typer.Option(help="At most so many clean images, evenly spread.")] = None,
     set_: SetOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be used.")] = False,
@@ -57,11 +71,12 @@ def generate(
     from occbench.cli.publishing import rebuild_published
     from occbench.cli.terminal import progress_bar, show_estimate, show_manifest
     from occbench.core.errors import ConfigError
+    from occbench.core.places import is_url
     from occbench.data.recipe import load_recipe
-    from occbench.engine.local import LocalExecutor
     from occbench.generate.plan import default_workers, estimate, plan
     from occbench.generate.run import generate as run
 
+    where, place = Engine(engine, address), out if is_url(out) else Path(out)
     changes = list(set_ or [])
     changes += ["storage.layout=materialised"] if materialise else []
     changes += [f"storage.format={format}"] if format else []
@@ -70,31 +85,31 @@ def generate(
             raise ConfigError(
                 "--from takes everything from what was published; beside it give only --source and --out."
             )
-        rebuild_published(from_, out, source, workers)
+        rebuild_published(from_, place, source, partial(where.for_recipe, workers=workers))
         return
     if not recipe:
         raise ConfigError("generate needs a recipe: one of `occbench list recipes`, a YAML file, or --from hub:...")
     loaded = load_recipe(recipe, changes)
-    workers = default_workers(loaded) if workers < 0 else workers
     if dry_run:
         planned = plan(loaded, loaded.open_source(source), source, limit)
-        show_estimate(estimate(planned, assume_images), workers)
+        show_estimate(estimate(planned, assume_images), default_workers(loaded) if workers < 0 else workers)
         return
+    executor = where.for_recipe(loaded, workers)
     with progress_bar(f"Generating {loaded.name}", len(loaded.conditions())) as show:
         manifest = run(
             loaded,
-            out,
+            place,
             source_path=source,
             limit=limit,
             strict=strict,
-            executor=LocalExecutor(workers),
+            executor=executor,
             on_progress=show,
         )
-    show_manifest(manifest, out)
+    show_manifest(manifest, place)
 
 
 def verify(
-    directory: Annotated[Path, typer.Argument(help="A finished dataset.")],
+    directory: Annotated[str, typer.Argument(help="A finished dataset; one at s3://BUCKET/NAME is fetched first.")],
     sample: Annotated[
         int, typer.Option(help="Clean images whose rows are rendered again; all where there are fewer.")
     ] = 64,
@@ -102,10 +117,11 @@ def verify(
     """Prove a dataset: hash every file, render a sample of rows again, compare exactly."""
     from rich.console import Console
 
+    from occbench.data.remote import local_copy
     from occbench.data.verify import verify as check
 
-    with Console(stderr=True).status("Verifying") as status:
-        report = check(directory, sample, lambda what: status.update(f"Verifying {what}"))
+    with Console(stderr=True).status("Verifying") as status, local_copy(directory) as folder:
+        report = check(folder, sample, lambda what: status.update(f"Verifying {what}"))
     for problem in report.problems:
         typer.secho(f"  {problem}", fg="red")
     compared = "pixels and bytes equal" if report.bytes_compared else "pixels equal"

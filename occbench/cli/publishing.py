@@ -13,7 +13,9 @@ from occbench.cli.terminal import readable_bytes
 
 if TYPE_CHECKING:
     from occbench.core.hub import RepoName
+    from occbench.core.interfaces import Executor
     from occbench.data.readme import Mode
+    from occbench.data.recipe import Recipe
     from occbench.publish.bundle import Bundle
     from occbench.publish.hub import Access, Progress
 
@@ -82,18 +84,16 @@ def export(
     typer.secho(f"{out}: {count:,} images; rows.csv has their labels and conditions.", fg="green")
 
 
-def rebuild_published(place: str, out: Path, source: str, workers: int) -> None:
+def rebuild_published(place: str, out: Path | str, source: str, executor_for: "Callable[[Recipe], Executor]") -> None:
     """Make a dataset that was published as a recipe again; what `occbench generate --from` does."""
     from occbench.cli.terminal import progress_bar, show_manifest
     from occbench.data.kit import read_kit
     from occbench.data.remote import fetch_kit
-    from occbench.engine.local import LocalExecutor
-    from occbench.generate.plan import default_workers
     from occbench.generate.rebuild import rebuild
 
     folder = fetch_kit(place)
     recipe = read_kit(folder)[0].recipe
-    executor = LocalExecutor(default_workers(recipe) if workers < 0 else workers)
+    executor = executor_for(recipe)
     with progress_bar(f"Rebuilding {recipe.name}", len(recipe.conditions())) as show:
         made = rebuild(folder, out, source_path=source, executor=executor, on_progress=show)
     show_manifest(made.manifest, out)

@@ -59,10 +59,11 @@ def show_estimate(found: "Estimate", workers: int) -> None:
     )
     if found.device:
         typer.echo(f"{found.core_s / 3600:,.2f} GPU-hours, measured on {found.device}")
-    typer.echo(f"measured on {found.sampled_images} images on this machine; nothing was written")
+    images = "1 image" if found.sampled_images == 1 else f"{found.sampled_images} images"
+    typer.echo(f"measured on {images} on this machine; nothing was written")
 
 
-def show_manifest(manifest: "Manifest", out: Path) -> None:
+def show_manifest(manifest: "Manifest", out: Path | str) -> None:
     """Print what a finished dataset is and what to do with it next."""
     total = sum(file.bytes for file in manifest.files)
     stored = "stored" if manifest.materialised else "rendered while they are read"
@@ -74,7 +75,10 @@ def show_manifest(manifest: "Manifest", out: Path) -> None:
     for note in manifest.source.notes:
         typer.secho(f"{manifest.source.name}: {note}", fg="yellow")
     if manifest.quarantined:
-        typer.secho(f"{manifest.quarantined} images could not be used: see {out / 'quarantine.jsonl'}.", fg="yellow")
+        typer.secho(f"{manifest.quarantined} images could not be used: see {out}/quarantine.jsonl.", fg="yellow")
+    if isinstance(out, str):
+        typer.echo(f"Next: occbench verify {out}; in Python, occbench.load({out!r})")
+        return
     typer.echo(
         f"Next: occbench verify {out}; occbench preview {out} --out preview.png; in Python, occbench.load({str(out)!r})"
     )

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from occbench.cli.datasets import SetOption, SourceOption
+from occbench.cli.engine import AddressOption, Engine, EngineOption
 
 if TYPE_CHECKING:
     from occbench.bench.cell import Cell
     from occbench.bench.jobs import Request
     from occbench.bench.materials import Materials
     from occbench.bench.protocol import Benchmark
+    from occbench.core.interfaces import Executor
 
 
 def register(app: typer.Typer) -> None:
@@ -46,8 +48,14 @@ def run_benchmark(
         ),
     ] = None,
     jobs: Annotated[
-        int, typer.Option(help="Cells that run at the same time, each on a GPU of its own or a share of the CPU.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="Cells that run at the same time, each on a GPU of its own or a share of the CPU. Default 1; on a "
+            "cluster as many as fit."
+        ),
+    ] = None,
+    engine: EngineOption = "local",
+    address: AddressOption = "auto",
     threads: Annotated[
         int | None,
         typer.Option(
@@ -77,14 +85,19 @@ def run_benchmark(
     from occbench.cli.progress import decoding_lines
     from occbench.cli.terminal import show_forecast, show_plan
 
-    join_other_processes(jobs)
+    where = Engine(engine, address)
+    join_other_processes(jobs or 1, where)
     loaded = load_benchmark(benchmark, (*(set_ or []), *([f"seeds=[{seeds}]"] if seeds else [])))
     chosen = checkpoints(weights or [], loaded.backbones)
     wanted = wanted_arms(arms, loaded)
+    here = 1 if jobs is None else jobs
     request = Request(
-        loaded, source, test_images, runs, None if precision is None else precision / 100, jobs,
-        threads_of(jobs, threads), track, decoded or runs / "decoded",
+        loaded, source, test_images, runs, None if precision is None else precision / 100, here,
+        threads_of(1 if where.is_cluster else here, threads), track, decoded or runs / "decoded",
     )  # fmt: skip
+    executor = None
+    if where.is_cluster and not dry_run:
+        request, executor = on_cluster(request, where, jobs or 0)
     materials = request.open(decoding_lines())
     todo = wanted_cells(materials, chosen, wanted)
     show_plan(materials, todo, runs)
@@ -92,7 +105,7 @@ def run_benchmark(
         show_forecast(forecast(request, materials, todo), request)
         return
     try:
-        run_all(request, materials, todo)
+        run_all(request, materials, todo, executor)
     except KeyboardInterrupt:
         typer.secho("Stopped. What is finished is kept: the same command goes on.", err=True, fg="yellow")
         raise typer.Exit(130) from None
@@ -100,11 +113,34 @@ def run_benchmark(
     typer.echo(f"Next: occbench report {runs} --out report")
 
 
-def join_other_processes(jobs: int) -> None:
+def on_cluster(request: "Request", where: Engine, jobs: int) -> "tuple[Request, Executor]":
+    """Return a request whose cells run on the machines of a cluster, and where they do.
+
+    Without ``--threads`` a cell has as many as it would have here, so that it ends in the same bytes; with a GPU, the
+    share of its machine's processors that goes with it.
+
+    Args:
+        request: of the command.
+        where: the cluster.
+        jobs: at most so many cells at the same time; 0 as many as fit.
+
+    Raises:
+        ConfigError: there is no cluster.
+    """
+    import torch
+
+    threads = request.threads or where.for_cells(jobs, 1).cpus_per_gpu() or torch.get_num_threads()
+    executor = where.for_cells(jobs, threads)
+    beside = max(executor.places(), default=1)  # cells that share one machine's memory
+    beside = min(beside, jobs or beside)
+    return replace(request, jobs=beside, threads=threads, elsewhere=True), executor
+
+
+def join_other_processes(jobs: int, where: Engine) -> None:
     """Join the processes that `accelerate launch` started, if it did; only the first of them prints.
 
     Raises:
-        ConfigError: several jobs are asked for, too.
+        ConfigError: several jobs, or a cluster, are asked for, too.
     """
     from occbench.bench.ranks import join_ranks
     from occbench.core.errors import ConfigError
@@ -114,22 +150,34 @@ def join_other_processes(jobs: int) -> None:
         raise ConfigError(
             f"--jobs {jobs} runs cells side by side, `accelerate launch` one cell on {size} processes: use one of them."
         )
+    if size > 1 and where.is_cluster:
+        raise ConfigError(
+            f"--engine {where.name} gives each cell a machine's GPU, `accelerate launch` one cell {size} processes: "
+            "use one of them."
+        )
     if rank:
         sys.stdout = io.StringIO()
 
 
-def run_all(request: "Request", materials: "Materials", todo: "list[Cell]") -> None:
-    """Run what is missing, with progress, and print the result of every cell."""
+def run_all(request: "Request", materials: "Materials", todo: "list[Cell]", executor: "Executor | None" = None) -> None:
+    """Run what is missing, with progress, and print the result of every cell.
+
+    Args:
+        request: of the command.
+        materials: images of its benchmark.
+        todo: its cells.
+        executor: a cluster's; None runs here.
+    """
     from occbench.bench.ranks import own_runs, rank_and_size
 
     starts = [cell.warm_up for cell in todo if cell.warm_up is not None]
     rank, _ = rank_and_size()
     with own_runs(request.runs, {cell.fingerprint for cell in (*todo, *starts)}) as runs:
-        run_missing(replace(request, runs=runs, track="" if rank else request.track), materials, todo)
+        run_missing(replace(request, runs=runs, track="" if rank else request.track), materials, todo, executor)
 
 
-def run_missing(request: "Request", materials: "Materials", todo: "list[Cell]") -> None:
-    """Run what is missing in a folder of runs that is this process's own."""
+def run_missing(request: "Request", materials: "Materials", todo: "list[Cell]", executor: "Executor | None") -> None:
+    """Run what is missing in a folder of runs that is this process's own; see ``run_all``."""
     from rich.console import Console
 
     from occbench.bench.jobs import Workplace, first_jobs, run_cells
@@ -146,10 +194,10 @@ def run_missing(request: "Request", materials: "Materials", todo: "list[Cell]") 
     left = [left_of(cell, materials, request.runs) for cell in todo]
     unfinished = [cell for cell, part in zip(todo, left, strict=True) if part]
     left += [left_of(cell, materials, request.runs, scored=False) for cell in first_jobs(unfinished, request.runs)]
-    if unfinished and request.jobs == 1:
+    if unfinished and not request.apart:
         materials.decode()
     here = Workplace(materials, ActivationCache(request.cache_bytes))
-    executor = LocalExecutor(request.jobs if request.jobs > 1 else 0)
+    executor = executor or LocalExecutor(request.jobs if request.jobs > 1 else 0)
     total = sum_of(left)
     with (
         run_progress(total.epochs, total.predictions, Console(stderr=True, quiet=rank_and_size()[0] > 0)) as listener,

@@ -1,16 +1,29 @@
 """Files that appear whole or not at all, and errors of the disk in plain words."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
+import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from occbench.core.errors import StorageError
 
-__all__ = ["PART_SUFFIX", "hash_file", "remove_partial_files", "whole_file", "write_bytes", "write_json"]
+__all__ = [
+    "PART_SUFFIX",
+    "hash_file",
+    "locked",
+    "process_name",
+    "remove_partial_files",
+    "storage_errors",
+    "whole_file",
+    "write_bytes",
+    "write_json",
+]
 
 #: Temporary names end in this; whatever carries it after a crash is garbage.
 PART_SUFFIX = ".part"
@@ -23,6 +36,11 @@ _REFUSALS = frozenset(
     )
 )
 
+#: What a file system without locks answers.
+_LOCKLESS = frozenset((errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK))
+#: Between two looks whether a lock is free, seconds.
+_LOOK_AGAIN_S = 0.5
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -31,7 +49,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
+    temporary = path.with_name(f"{path.name}.{process_name()}{PART_SUFFIX}")
     try:
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +86,54 @@ def remove_partial_files(folder: Path) -> int:
     for leftover in leftovers:
         leftover.unlink(missing_ok=True)
     return len(leftovers)
+
+
+@contextmanager
+def locked(file: Path, refusal: str, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold a lock file while the block runs, alone among all processes; the lock dies with its process.
+
+    Machines that share a folder keep each other out where its file system passes locks on (NFS from version 4).
+
+    Args:
+        file: is made if absent; its folder must be there.
+        refusal: the error's text where another process holds it.
+        patience_s: how long to wait for a holder that may be gone already, seconds.
+
+    Raises:
+        StorageError: another process holds it, the file system knows no locks, or the file cannot be written.
+    """
+    with storage_errors(file.parent):
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _lock(descriptor, file, refusal, time.monotonic() + patience_s)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, file: Path, refusal: str, end_s: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= end_s:
+                raise StorageError(refusal) from error
+            time.sleep(_LOOK_AGAIN_S)
+        except OSError as error:
+            if error.errno not in _LOCKLESS:
+                raise
+            raise StorageError(
+                f"the file system of {file.parent} knows no locks ({error.strerror}), so two runs could mix in it. "
+                "Mount it with locks (NFS version 4, Lustre with -o flock), or choose another folder."
+            ) from error
+        else:
+            return
+
+
+def process_name() -> str:
+    """Return a name of this process for files: processes of machines that share a folder may have the same number."""
+    machine = "".join(letter if letter.isalnum() else "-" for letter in platform.node()[:32])
+    return f"{machine}-{os.getpid()}"
 
 
 @contextmanager

@@ -233,6 +233,13 @@ class Method:
     needs: ClassVar[frozenset[str]] = frozenset()
     #: False where backbone and head stay as they are, in evaluation mode, and only what ``build`` makes is trained.
     trains_backbone: ClassVar[bool] = True
+    #: False where nothing is learned step by step: there are no epochs, and ``loss`` is never asked. What is learned in
+    #: one go is the business of ``on_training_end``.
+    has_epochs: ClassVar[bool] = True
+    #: True where the network adapts to the test images: an answer depends on the images beside it in its batch and may
+    #: depend on those before it in its test column. Such a method is scored column by column, whole columns only, in
+    #: a mixed order of images.
+    adapts: ClassVar[bool] = False
     #: Family whose occluded twin of every training image is trained on beside it, with the same label; empty for none.
     #: An arm may name another family, or give this one options.
     twins: ClassVar[str] = ""
@@ -270,6 +277,20 @@ class Method:
         """
         return images, labels
 
+    def on_training_start(self, run: "TrainingRun") -> None:
+        """Fill ``run.module`` from the images before anything is trained; evaluation mode, no gradients.
+
+        Called once, before the first epoch, when the network has the weights that training starts from. Its parameters
+        may change their sizes here, in place. A training that is resumed after an epoch does not call it again.
+        """
+
+    def on_training_end(self, run: "TrainingRun") -> None:
+        """Fill ``run.module`` from the images after everything is trained; evaluation mode, no gradients.
+
+        Called when the network has the weights of the chosen epoch. What it puts into parameters and buffers of
+        ``run.module`` is stored with them and there when ``predict`` is called. Called twice, it must do the same.
+        """
+
     def on_epoch_start(self, run: "TrainingRun") -> None:
         """Prepare an epoch; called once before its first batch, with the model in evaluation mode and no gradients."""
 
@@ -284,7 +305,10 @@ class Method:
         return run.task.loss(run.head(run.vectors(inputs)), labels)
 
     def predict(self, run: "TrainingRun", inputs: "Tensor") -> "Tensor":
-        """Return logits float[B, C] of a batch at test time, with the model in evaluation mode and no gradients."""
+        """Return logits float[B, C] of a batch at test time, with the model in evaluation mode and no gradients.
+
+        Where the method ``adapts``, ``run.memory`` is empty at the first batch of a test column and kept to its last.
+        """
         return run.head(run.vectors(inputs))
 
 
@@ -404,6 +428,15 @@ class TrainingRun(ABC):
         """
 
     @abstractmethod
+    def adaptable(self) -> "AbstractContextManager[list[nn.Parameter]]":
+        """Return a context for learning from test images, with the scales and shifts of BatchNorm, layer by layer.
+
+        Inside it BatchNorm normalises with the statistics of the batch and leaves the running ones as they are; the
+        network is otherwise in evaluation mode, gradients are on, and reach these parameters alone. At the end of it
+        the parameters are what they were before. Layers that did not train are not among them, and stay as they are.
+        """
+
+    @abstractmethod
     def inputs(self, pixels: "Tensor") -> "Tensor":
         """Return what ``vectors`` takes for images float32[B, 3, S, S] in 0..255 of the method's own making."""
 
@@ -415,10 +448,27 @@ class TrainingRun(ABC):
         """
 
     @abstractmethod
-    def occluded_inputs(self) -> "Tensor":
+    def examples(
+        self, part: Literal["train", "validation", "occluded_validation"]
+    ) -> "Iterator[tuple[Tensor, Tensor]]":
+        """Yield all images of a part in batches, in order: (inputs, labels int64[B]); never augmented.
+
+        Nothing is yielded where no image is held out to validate.
+
+        Args:
+            part: ``train``, all that the arm trains on; ``validation``, those held out to choose by; the same, each
+                under one of the pairs' occlusions.
+        """
+
+    @abstractmethod
+    def occluded_inputs(self, views: int = 0) -> "Tensor":
         """Return the inputs of the present training batch with every image under one of the pairs' conditions.
 
         The condition is drawn by ``draws`` for each image anew; the geometric augmentation is that of the batch.
+
+        Args:
+            views: draw among so many conditions of an image's own, so that what a frozen network makes of it comes
+                again and is kept; 0 draws among all.
         """
 
     @abstractmethod

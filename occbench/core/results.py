@@ -12,6 +12,7 @@ __all__ = [
     "Comparison",
     "Cost",
     "Curve",
+    "ExampleAnswer",
     "ExamplePrediction",
     "HeatMap",
     "MetricTable",
@@ -143,15 +144,17 @@ class ClaimVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Accuracy of one row against the occlusion ratio.
+    """Accuracy of one row against how much is hidden.
 
     Attributes:
         label: of the row.
-        points: (share of the image that is hidden, accuracy), ratios ascending; clean images stand at 0.
+        points: (share that is hidden, accuracy), shares ascending; clean images stand at 0.
+        of: whether the share is of the ``image`` or of the ``object``; the same for all rows of a table.
     """
 
     label: str
     points: tuple[tuple[float, Number], ...]
+    of: Literal["image", "object"] = "image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +212,10 @@ class Cost:
         label: of the row.
         train_s: seconds of training.
         score_s: seconds of scoring.
-        images_per_s: images classified in a second.
+        images_per_s: images rendered and classified in a second.
         device: what it ran on.
+        of_bare: ``images_per_s`` in units of what the network alone classifies in a second, from pixels that lie ready;
+            more than 1 where the frozen stages' activations were known already. None where a run did not measure it.
     """
 
     label: str
@@ -218,6 +223,7 @@ class Cost:
     score_s: float
     images_per_s: float
     device: str
+    of_bare: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +295,23 @@ class ResultSet:
 
 
 @dataclass(frozen=True, slots=True)
+class ExampleAnswer:
+    """What one row answered.
+
+    Attributes:
+        label: of the row.
+        class_name: the answer.
+        right: whether that is right.
+        confidence: softmax probability of the answer, 0 to 1; None where the stored predictions cannot say.
+    """
+
+    label: str
+    class_name: str
+    right: bool
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ExamplePrediction:
     """One test image under one condition and what every row answered.
 
@@ -296,12 +319,14 @@ class ExamplePrediction:
         key: of the clean image.
         class_name: the right answer.
         condition: name of the condition.
+        group: of the condition.
         png: the picture, as a PNG file.
-        answers: (row label, predicted class, whether that is right).
+        answers: one per row.
     """
 
     key: str
     class_name: str
     condition: str
+    group: str
     png: bytes
-    answers: tuple[tuple[str, str, bool], ...]
+    answers: tuple[ExampleAnswer, ...]

@@ -174,13 +174,14 @@ def load(directory: str | Path, transform: Transform | None = None) -> OccludedD
 
     Args:
         directory: made by ``occbench generate``; or a repository on the Hugging Face Hub, ``hub:namespace/name`` (with
-            ``@revision`` where it is not the main branch) or, where there is no such folder, ``namespace/name``. Its
-            files are fetched once, into the Hub client's cache.
+            ``@revision`` where it is not the main branch) or, where there is no such folder, ``namespace/name``; or a
+            URL that fsspec reads, ``s3://bucket/name``. What is far is fetched once, into the user's cache.
         transform: applied to each image tensor, uint8[3, H, W].
 
     Raises:
         DatasetError: no dataset, or an unfinished one.
         HubError: the repository cannot be read.
+        StorageError: the URL cannot be read.
     """
     if is_remote(directory):
         directory = fetch_dataset(str(directory))

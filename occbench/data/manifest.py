@@ -23,6 +23,7 @@ __all__ = [
     "Manifest",
     "SourceEntry",
     "made_with",
+    "parse_manifest",
     "read_manifest",
     "read_manifest_file",
 ]
@@ -166,18 +167,32 @@ def read_manifest_file(file: Path) -> Manifest:
         DatasetError: no such file, another format version, or a manifest that is not one.
     """
     try:
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return parse_manifest(file.read_bytes(), str(file))
+    except FileNotFoundError as error:
+        raise DatasetError(f"there is no file {file}.") from error
+
+
+def parse_manifest(text: bytes, origin: str) -> Manifest:
+    """Read the content of a manifest.
+
+    Args:
+        text: of the file.
+        origin: its path or address, for errors.
+
+    Raises:
+        DatasetError: another format version, or no manifest.
+    """
+    try:
+        content: dict[str, Any] = json.loads(text.decode("utf-8"))
         version = content.get("format_version")
         if version != FORMAT_VERSION:
             raise DatasetError(
-                f"{file} has format version {version}, this occbench reads {FORMAT_VERSION}. "
+                f"{origin} has format version {version}, this occbench reads {FORMAT_VERSION}. "
                 "Read it with the version named under made_with, or generate it again."
             )
         return Manifest.model_validate(content)
-    except FileNotFoundError as error:
-        raise DatasetError(f"there is no file {file}.") from error
     except (ValueError, AttributeError, RecursionError, ValidationError) as error:
-        raise DatasetError(f"{file} is not a manifest: {' '.join(str(error).split())[:200]}") from error
+        raise DatasetError(f"{origin} is not a manifest: {' '.join(str(error).split())[:200]}") from error
 
 
 def _why_no_manifest(directory: Path) -> str:

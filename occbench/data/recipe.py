@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion, Source
+from occbench.core.places import fetch_folder, is_url
 from occbench.core.prepare import Prepare, PreparedImages
 from occbench.core.types import CLEAN, KEY_PATTERN, Condition
 from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
@@ -77,8 +78,12 @@ class Recipe(FrozenModel):
         return name
 
     def open_source(self, path: str = "") -> Source:
-        """Open the source; ``path`` is the folder, file or repository it reads."""
+        """Open the source; ``path`` is the folder, file or repository it reads.
+
+        A folder at a URL (``s3://bucket/photos``) is fetched into the user's cache first.
+        """
         options = self.source.options
+        path = str(fetch_folder(path)) if is_url(path) else path
         return build_plugin(self.source.name, "sources", Source, {**options, "path": path} if path else options)
 
     def build_occlusions(self, source: Source | None = None) -> tuple[Occlusion, ...]:

@@ -33,6 +33,7 @@ class Renderer:
             seed: the recipe's.
             stored: (image key, condition name) -> overlay, for families that are stored; without it they are asked.
         """
+        self._occlusions = tuple(occlusions)
         self._seed = seed
         self._stored = stored
         self._families = {condition.name: family for family in occlusions for condition in family.conditions}
@@ -40,6 +41,10 @@ class Renderer:
         self._by_name = {condition.name: condition for condition in self.conditions}
         self._workspace = Workspace()
         self._shared = lru_cache(maxsize=len(self.conditions))(self._make_shared)
+
+    def with_seed(self, seed: int) -> "Renderer":
+        """Return a renderer of the same families that draws by another seed and knows no stored overlays."""
+        return Renderer(self._occlusions, seed)
 
     def condition(self, name: str) -> Condition:
         """Return the condition called ``name``.

@@ -78,6 +78,8 @@ class LocalExecutor(Executor):
                     yield from self._finished(running, items, waiting)
             while running:
                 yield from self._finished(running, items, waiting)
+            # workers that have nothing left to do tidy up after themselves (semaphores of libraries); others are ended
+            pool.shutdown()
         except BrokenProcessPool:
             self._count_loss([*running.values()], items, waiting)
         finally:

@@ -16,7 +16,7 @@ from occbench.data.shards import image_bytes
 from occbench.generate.overlays import ReadyOverlays
 from occbench.generate.shard import Shard, make_shard
 
-__all__ = ["Estimate", "Plan", "default_workers", "estimate", "plan"]
+__all__ = ["Estimate", "Plan", "default_workers", "estimate", "plan", "uses_gpu"]
 
 #: Clean images in a shard at most where overlays take seconds each: minutes of work, so that every GPU gets its share.
 _STORED_IMAGES_PER_SHARD = 256
@@ -116,7 +116,7 @@ class Estimate:
 
 def default_workers(recipe: Recipe) -> int:
     """Return how many processes suit a recipe on this machine: one a core, or one a GPU where a network works."""
-    if not _uses_gpu(recipe):
+    if not uses_gpu(recipe):
         return os.cpu_count() or 1
     return _devices()[1]
 
@@ -172,8 +172,8 @@ def estimate(planned: Plan, images: int | None = None) -> Estimate:
     """
     if images is not None and images < 1:
         raise ConfigError(f"--assume-images needs 1 image or more, found {images}")
-    uses_gpu = _uses_gpu(planned.recipe)
-    sample = _pick(planned.indices, _gpu_sample(planned.recipe) if uses_gpu else _SAMPLE_IMAGES)
+    works_on_gpu = uses_gpu(planned.recipe)
+    sample = _pick(planned.indices, _gpu_sample(planned.recipe) if works_on_gpu else _SAMPLE_IMAGES)
     with TemporaryDirectory(prefix="occbench-dry-run-") as folder:
         first, *_ = replace(planned, indices=sample, images_per_shard=1).shards(Path(folder))
         whole, *_ = replace(planned, indices=sample, images_per_shard=len(sample)).shards(Path(folder))
@@ -187,7 +187,7 @@ def estimate(planned: Plan, images: int | None = None) -> Estimate:
         raise SourceError(f"none of {len(sample)} sampled images can be used: {reasons}")
     total = len(planned.indices) if images is None else images
     written = sum(file.bytes for file in report.files)
-    device, devices = _devices() if uses_gpu else ("", 0)
+    device, devices = _devices() if works_on_gpu else ("", 0)
     return Estimate(
         images=total,
         rows=total * planned.conditions,
@@ -210,20 +210,32 @@ def _images_per_shard(recipe: Recipe, conditions: int, images: int, *, stored_ov
     return max(asked, -(-images // _MOST_SHARDS))
 
 
-def _uses_gpu(recipe: Recipe) -> bool:
+def uses_gpu(recipe: Recipe) -> bool:
+    """Whether a network makes overlays of a recipe, for which one worker a GPU is enough."""
     return any(family.uses_gpu for family in recipe.build_occlusions())
 
 
 def _gpu_sample(recipe: Recipe) -> int:
-    """Return how many images to measure where a network works: one full batch, which is seconds on a GPU."""
+    """Return how many images to measure where a network works: one full batch, which is seconds on a GPU.
+
+    Without a GPU one image takes minutes, and as long in a batch as alone.
+    """
+    if not _gpu_at_hand():
+        return 1
     return max(family.batch_size for family in recipe.build_occlusions() if family.uses_gpu)
+
+
+def _gpu_at_hand() -> bool:
+    import torch  # here, because most recipes need none
+
+    return torch.cuda.is_available()
 
 
 def _devices() -> tuple[str, int]:
     """Return what a network works on here, and how many of it there are."""
-    import torch  # here, because most recipes need none
+    if _gpu_at_hand():
+        import torch
 
-    if torch.cuda.is_available():
         return torch.cuda.get_device_name(), torch.cuda.device_count()
     return "the processor, for want of a GPU", 1
 

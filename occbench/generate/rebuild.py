@@ -64,7 +64,7 @@ class _Check:
 
 def rebuild(
     folder: Path,
-    out: Path,
+    out: Path | str,
     *,
     source_path: str = "",
     executor: Executor | None = None,
@@ -74,7 +74,7 @@ def rebuild(
 
     Args:
         folder: what was published with ``--as recipe`` (see ``data.kit``).
-        out: the new dataset's directory.
+        out: the new dataset's directory, or a URL as for ``generate``.
         source_path: the reader's own photographs, as the recipe's source reads them.
         executor: where work is done; by default in this process.
         on_progress: called after every shard.

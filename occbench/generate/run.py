@@ -7,7 +7,8 @@ from pathlib import Path
 
 from occbench.core.files import hash_file, remove_partial_files, write_bytes
 from occbench.core.interfaces import Executor, Source
-from occbench.data.manifest import FORMAT_VERSION, FileEntry, Manifest, SourceEntry, made_with, read_manifest
+from occbench.core.places import is_url
+from occbench.data.manifest import FORMAT_VERSION, FileEntry, Manifest, SourceEntry, made_with
 from occbench.data.pattern_table import write_pattern_table
 from occbench.data.readme import write_readme
 from occbench.data.recipe import Recipe
@@ -15,7 +16,8 @@ from occbench.data.webdataset import require_webdataset
 from occbench.engine.local import LocalExecutor
 from occbench.generate.overlays import ReadyOverlays
 from occbench.generate.plan import Plan, plan
-from occbench.generate.shard import Shard, ShardReport, make_shard
+from occbench.generate.remote_workdir import RemoteWorkdir
+from occbench.generate.shard import Shard, ShardReport
 from occbench.generate.workdir import Workdir
 
 __all__ = ["Progress", "generate"]
@@ -40,7 +42,7 @@ class Progress:
 
 def generate(  # noqa: PLR0913 - the verb people call: every option has a default and a name
     recipe: Recipe,
-    out: Path,
+    out: Path | str,
     *,
     source_path: str = "",
     limit: int | None = None,
@@ -53,7 +55,8 @@ def generate(  # noqa: PLR0913 - the verb people call: every option has a defaul
 
     Args:
         recipe: what to make; see ``data.recipe.load_recipe``.
-        out: the dataset's directory: absent, empty, or an earlier run of the same recipe, source and limit.
+        out: the dataset's directory, or a URL that fsspec writes (``s3://bucket/name``): absent, empty, or an earlier
+            run of the same recipe, source and limit.
         source_path: folder, file or repository that the recipe's source reads.
         limit: at most so many clean images, evenly spread over the source.
         strict: stop at the first image that cannot be used instead of setting it aside in ``quarantine.jsonl``.
@@ -73,19 +76,19 @@ def generate(  # noqa: PLR0913 - the verb people call: every option has a defaul
         require_webdataset()
     source = recipe.open_source(source_path)
     planned = plan(recipe, source, source_path, limit, ready)
-    workdir = Workdir(out, planned)
+    workdir = RemoteWorkdir(str(out), planned) if is_url(out) else Workdir(Path(out), planned)
     if workdir.complete:
-        return read_manifest(out)
-    with workdir.claimed():
-        reports = _make(planned, workdir, planned.shards(out, strict), executor or LocalExecutor(), on_progress)
-        manifest = _finish(planned, source, out, reports)
+        return workdir.manifest()
+    with workdir.claimed() as folder:
+        reports = _make(planned, workdir, planned.shards(folder, strict), executor or LocalExecutor(), on_progress)
+        manifest = _finish(planned, source, folder, reports)
         workdir.close()
     return manifest
 
 
 def _make(
     planned: Plan,
-    workdir: Workdir,
+    workdir: Workdir | RemoteWorkdir,
     shards: list[Shard],
     executor: Executor,
     on_progress: Callable[[Progress], None],
@@ -101,7 +104,7 @@ def _make(
         on_progress(Progress(done, len(planned.indices), resumed, quarantined))
 
     tell()
-    for shard, report in executor.map(make_shard, missing):
+    for shard, report in executor.map(workdir.job, missing):
         reports[shard.number] = report
         tell()
     return [reports[shard.number] for shard in shards]

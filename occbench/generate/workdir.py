@@ -1,26 +1,27 @@
 """The output directory: whose it is, what is finished in it, and how it is closed."""
 
-import fcntl
 import json
-import os
+import platform
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
 from occbench.core.errors import DatasetError, StorageError
-from occbench.core.files import PART_SUFFIX, hash_file, remove_partial_files, storage_errors, write_json
-from occbench.data.manifest import MANIFEST, WORK_FOLDER, read_manifest
+from occbench.core.files import PART_SUFFIX, hash_file, locked, remove_partial_files, storage_errors, write_bytes
+from occbench.data.manifest import MANIFEST, WORK_FOLDER, Manifest, read_manifest
 from occbench.data.overlays import OVERLAYS_FOLDER
 from occbench.generate.plan import Plan
-from occbench.generate.shard import Shard, ShardReport
+from occbench.generate.shard import Shard, ShardReport, make_shard
 
-__all__ = ["Workdir"]
+__all__ = ["PLAN_FILE", "Workdir", "plan_note", "planned_fingerprint", "refuse_other"]
 
-_PLAN_FILE = "plan.json"
+#: In the work folder, says whose unfinished run it is.
+PLAN_FILE: Final = "plan.json"
 _LOCK_FILE = "lock"
 
 
@@ -43,32 +44,36 @@ class Workdir:
         with storage_errors(self._directory):
             if not (self._directory / MANIFEST).is_file():
                 return False
-        self._refuse_other(read_manifest(self._directory).dataset_fingerprint, "a finished dataset")
+        found = read_manifest(self._directory).dataset_fingerprint
+        refuse_other(str(self._directory), self._plan, found, "a finished dataset")
         shutil.rmtree(self._work, ignore_errors=True)  # left by a run that died between manifest and clean-up
         return True
 
+    def manifest(self) -> Manifest:
+        """Return the manifest of the complete dataset."""
+        return read_manifest(self._directory)
+
     @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Make the directory ours for a while: create it, or take up an unfinished run of the same plan.
+    def claimed(self) -> Iterator[Path]:
+        """Make the directory ours for a while: create it, or take up an unfinished run of the same plan; yield it.
 
         Raises:
             DatasetError: an unfinished run of another recipe, source or limit.
             StorageError: other files are in it, another process is at work in it, or it cannot be written.
         """
-        plan_file = self._work / _PLAN_FILE
+        plan_file = self._work / PLAN_FILE
         if plan_file.is_file():
             if self._holds_shards():  # a run that failed before its first shard keeps nobody out
-                self._refuse_other(_planned_fingerprint(plan_file), "an unfinished run")
+                found = planned_fingerprint(plan_file.read_bytes())
+                refuse_other(str(self._directory), self._plan, found, "an unfinished run")
         elif self._directory.exists():
             self._refuse_foreign()
         with storage_errors(self._directory):
             self._work.mkdir(parents=True, exist_ok=True)
         with self._locked():
             remove_partial_files(self._directory)
-            write_json(
-                plan_file, {"dataset_fingerprint": self._plan.dataset_fingerprint, "recipe": self._plan.recipe.name}
-            )
-            yield
+            write_bytes(plan_file, plan_note(self._plan))
+            yield self._directory
 
     def finished(self, shards: Sequence[Shard]) -> dict[int, ShardReport]:
         """Return the report of every shard whose files are all there, re-hashed; a status file alone is not trusted."""
@@ -84,6 +89,11 @@ class Workdir:
                 reports[shard.number] = report
         return reports
 
+    @property
+    def job(self) -> Callable[[Shard], ShardReport]:
+        """What makes a shard; it can be pickled."""
+        return _make_claimed
+
     def close(self) -> None:
         """Remove the progress files, after the manifest is written."""
         shutil.rmtree(self._work)
@@ -91,33 +101,15 @@ class Workdir:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other runs out for as long as this process works here; the lock dies with the process."""
-        with storage_errors(self._directory):
-            descriptor = os.open(self._work / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise StorageError(
-                f"another process is making {self._directory} right now. Wait for it or stop it, then run again."
-            ) from error
-        try:
+        refusal = f"another process is making {self._directory} right now. Wait for it or stop it, then run again."
+        with locked(self._work / _LOCK_FILE, refusal):
             yield
-        finally:
-            os.close(descriptor)
 
     def _holds_shards(self) -> bool:
         # overlays that are stored wait in the work folder until their shard is written, hours of work among them
         gathered = (self._work / OVERLAYS_FOLDER).rglob("*")
         written = (path for path in self._directory.rglob("*") if self._work not in path.parents)
         return any(path.is_file() and path.suffix != PART_SUFFIX for path in (*gathered, *written))
-
-    def _refuse_other(self, found: str, what: str) -> None:
-        if found != self._plan.dataset_fingerprint:
-            asked = "recipe, source, limit or model" if self._plan.made_by else "recipe, source or limit"
-            raise DatasetError(
-                f"{self._directory} holds {what} of another {asked} (fingerprint {found}, this one is "
-                f"{self._plan.dataset_fingerprint}). Choose another --out, or delete that folder."
-            )
 
     def _refuse_foreign(self) -> None:
         if not self._directory.is_dir():
@@ -131,9 +123,46 @@ class Workdir:
             )
 
 
-def _planned_fingerprint(file: Path) -> str:
+def refuse_other(place: str, planned: Plan, found: str, what: str) -> None:
+    """Refuse a place that holds something of another plan.
+
+    Args:
+        place: directory or URL.
+        planned: what is to be made there.
+        found: fingerprint of what is there.
+        what: that is.
+
+    Raises:
+        DatasetError: the fingerprints differ.
+    """
+    if found != planned.dataset_fingerprint:
+        asked = "recipe, source, limit or model" if planned.made_by else "recipe, source or limit"
+        raise DatasetError(
+            f"{place} holds {what} of another {asked} (fingerprint {found}, this one is "
+            f"{planned.dataset_fingerprint}). Choose another --out, or delete that folder."
+        )
+
+
+def _make_claimed(shard: Shard) -> ShardReport:
+    """Make a shard in a directory that the driver has claimed, perhaps on another machine."""
+    if not (shard.directory / WORK_FOLDER / PLAN_FILE).is_file():
+        raise StorageError(
+            f"the machine {platform.node()} does not see the dataset's directory {shard.directory}. Give --out a "
+            "folder that all machines of the cluster share under the same path, or s3://BUCKET/NAME."
+        )
+    return make_shard(shard)
+
+
+def plan_note(planned: Plan) -> bytes:
+    """Return the content of ``PLAN_FILE``."""
+    note = {"dataset_fingerprint": planned.dataset_fingerprint, "recipe": planned.recipe.name}
+    return (json.dumps(note, indent=2, sort_keys=True) + "\n").encode()
+
+
+def planned_fingerprint(note: bytes) -> str:
+    """Return the fingerprint in a ``PLAN_FILE``."""
     try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["dataset_fingerprint"])
+        return str(json.loads(note.decode("utf-8"))["dataset_fingerprint"])
     except (ValueError, KeyError, TypeError):
         return "unreadable"
 

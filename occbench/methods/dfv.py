@@ -21,8 +21,9 @@ from torch import Tensor
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.tasks import EVERY_TASK
+from occbench.methods.difference_vectors import difference_vectors
 
-__all__ = ["DeepFeatureAugmentation", "difference_vectors"]
+__all__ = ["DeepFeatureAugmentation"]
 
 _TABLE = "difference_vectors"
 
@@ -63,19 +64,3 @@ class DeepFeatureAugmentation(Method):
         switch = torch.rand(len(vectors), generator=run.draws) < self.alpha
         change = table[chosen.to(table.device)] * switch.view(-1, *[1] * (table.ndim - 1)).to(table.device)
         return run.task.loss(run.head(vectors + self.beta * change.to(vectors.dtype)), labels)
-
-
-def difference_vectors(run: TrainingRun) -> Tensor:
-    """Return float32[K, D]: occluded minus clean vector of every pair, in the order of ``run.pairs``.
-
-    Raises:
-        ConfigError: the run has no pairs.
-    """
-    differences = []
-    for clean, occluded in run.pairs():
-        # in one batch, because kernels chosen by batch size round differently: twins that are equal must give zero
-        vectors = run.vectors(torch.cat([clean, occluded])).float().detach()
-        differences.append(vectors[1:] - vectors[:1])
-    if not differences:
-        raise ConfigError("dfv needs pairs of clean and occluded images, and the arm has none: give it pairs.")
-    return torch.cat(differences)

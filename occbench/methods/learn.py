@@ -47,6 +47,8 @@ class Learn(Method):
         rec: weight of the reconstruction term, 0 or more. The paper: 1.
         clean: weight of reconstructing clean features, 0 or more.
         clean_share: probability that a "occluded" image is left clean, 0 to 1.
+        views: occluded views of each training image, 0 or more. 0 draws among all conditions of the pairs; with few,
+            and images that are not augmented, features of a frozen network are computed once and kept.
 
     Raises:
         ConfigError: an option outside of its range.
@@ -58,13 +60,14 @@ class Learn(Method):
     rec: float = 1.0
     clean: float = 1.0
     clean_share: float = 0.2
+    views: int = 0
 
     needs: ClassVar[frozenset[str]] = frozenset({"map", "pairs"})
     trains_backbone: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Check the options."""
-        for name in ("intra", "inter", "cls", "rec", "clean"):
+        for name in ("intra", "inter", "cls", "rec", "clean", "views"):
             check_range("learn", name, getattr(self, name), 0.0)
         check_probability("learn", "clean_share", self.clean_share)
 
@@ -74,7 +77,7 @@ class Learn(Method):
 
     def loss(self, run: TrainingRun, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return the weighted sum of the four terms; see ``Method.loss``."""
-        occluded = run.occluded_inputs().to(inputs.dtype)
+        occluded = run.occluded_inputs(self.views).to(inputs.dtype)
         stays = torch.rand(len(inputs), generator=run.draws) < self.clean_share
         mixed = torch.where(stays.to(inputs.device).view(-1, *[1] * (inputs.ndim - 1)), inputs, occluded)
         with torch.no_grad():

@@ -1,14 +1,17 @@
 """Which layers train: the rules, and keeping what is frozen out of training mode."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+import torch
 from torch import nn
 
 from occbench.core.errors import ConfigError
 from occbench.models.trunk import Trunk
 
-__all__ = ["RULES", "hold_frozen", "hold_statistics", "is_frozen", "trainable_trunk_parameters"]
+__all__ = ["RULES", "adaptable", "hold_frozen", "hold_statistics", "is_frozen", "trainable_trunk_parameters"]
 
 #: The rules, as a configuration writes them; the head trains under every one.
 RULES: Final = ("all", "head", "last-stage", "layer4+fc", "channels>=N")
@@ -65,3 +68,40 @@ def hold_statistics(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):  # torch has no public base class of them
             layer.eval()
+
+
+@contextmanager
+def adaptable(network: nn.Module) -> Iterator[list[nn.Parameter]]:
+    """Yield the scales and shifts of BatchNorm layers that train, to be changed and then put back; see ``TrainingRun``.
+
+    Inside, these layers normalise with the batch, gradients are on, and no other parameter gets one.
+
+    Args:
+        network: in evaluation mode.
+    """
+    layers = [
+        layer
+        for layer in network.modules()
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.affine and layer.weight.requires_grad
+    ]
+    weights = [weight for layer in layers for weight in (layer.weight, layer.bias)]
+    before = [weight.detach().clone() for weight in weights]
+    trains = {weight: weight.requires_grad for weight in network.parameters()}
+    statistics = [(layer, layer.running_mean, layer.running_var) for layer in layers]
+    network.requires_grad_(False)
+    for weight in weights:
+        weight.requires_grad_(True)
+    for layer in layers:  # without running statistics a layer normalises with those of the batch in evaluation, too
+        layer.running_mean = layer.running_var = None
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield weights
+    finally:
+        for layer, mean, variance in statistics:
+            layer.running_mean, layer.running_var = mean, variance
+        with torch.no_grad():
+            for weight, value in zip(weights, before, strict=True):
+                weight.copy_(value)
+        for weight, did in trains.items():
+            weight.requires_grad_(did)
+            weight.grad = None

@@ -40,7 +40,8 @@ _Named = tuple[str, float, float]
 class Levels(Occlusion):
     """Hides a share of the object behind white, noise, texture or other objects.
 
-    The object is the example's object mask or, where it has none, the union of its parts. A share is sum(alpha) / 255
+    The object is the example's object mask or, where it has none, the union of its parts; of tight crops without either
+    it may be the ``whole`` image. A share is sum(alpha) / 255
     over the mask, divided by the mask's pixels; it is measured on every overlay and stands in every row. The three
     fillings of an image and level have the same mask and differ only in what they show; objects are placed on their
     own, as in the released sets. Occluders of the image's own class are never used.
@@ -56,6 +57,7 @@ class Levels(Occlusion):
         occluders: on the object at most, 1 to this; as many again may lie beside it where ``background`` is set.
         clip: whether occluders may reach over the image border; false keeps each wholly inside.
         tries: placements drawn for an image and level before it is given up.
+        without_mask: an image with neither object mask nor parts is ``refused``, or as a ``whole`` the object.
     """
 
     per_image: ClassVar[bool] = True
@@ -70,6 +72,7 @@ class Levels(Occlusion):
     occluders: int = 3
     clip: bool = True
     tries: int = 1000
+    without_mask: Literal["refused", "whole"] = "refused"
 
     def __post_init__(self) -> None:
         """Check the options.
@@ -88,6 +91,10 @@ class Levels(Occlusion):
             raise ConfigError(f"levels: types are of {', '.join(_TYPES)}, each once, found {list(self.types)}.")
         if self.outline not in ("silhouette", "box"):
             raise ConfigError(f"levels: outline is silhouette or box, found {self.outline!r}: use one of these.")
+        if self.without_mask not in ("refused", "whole"):
+            raise ConfigError(
+                f"levels: without_mask is refused or whole, found {self.without_mask!r}: use one of these."
+            )
         for option, most in (("occluders", 16), ("tries", 1_000_000)):
             if not 1 <= getattr(self, option) <= most:
                 raise ConfigError(f"levels: {option} is 1 to {most}, found {getattr(self, option)}: use 3 and 1000.")
@@ -109,7 +116,11 @@ class Levels(Occlusion):
             BrokenImageError: the image has no object mask, or no placement reached the band in the allowed tries.
             OcclusionError: as ``levels_occluders.of_other_classes``.
         """
-        kind, goal, scene = condition.parameters["type"], _goal_of(condition), Scene(_object_of(example))
+        kind, goal, scene = (
+            condition.parameters["type"],
+            _goal_of(condition),
+            Scene(_object_of(example, self.without_mask)),
+        )
         height, width = scene.mask.shape
         if goal.background is not None and scene.area == scene.mask.size:
             raise BrokenImageError(f"image {example.key}: its object fills it, there is no background to hide")
@@ -168,13 +179,15 @@ class Levels(Occlusion):
         return partial(crop_texture, photograph, random)
 
 
-def _object_of(example: Example) -> NDArray[np.bool_]:
-    """Return the object mask, or the union of the parts.
+def _object_of(example: Example, without_mask: str) -> NDArray[np.bool_]:
+    """Return the object mask, or the union of the parts, or all of an image that has neither where that is wanted.
 
     Raises:
         BrokenImageError: there is neither, or the resize rule left nothing of it.
     """
     known = [example.object_mask] if example.object_mask is not None else list(example.parts.values())
+    if not known and without_mask == "whole":
+        return np.ones(example.image.shape[:2], dtype=np.bool_)
     if not known:
         raise BrokenImageError(f"image {example.key}: it has no object mask and no part to hide a share of")
     mask = np.asarray(np.logical_or.reduce(known))

@@ -51,6 +51,8 @@ SOURCES: Final[dict[str, str]] = {
     "ar_faces": "A. M. Martinez, R. Benavente. The AR face database. CVC technical report 24, 1998.",
     "caltech101": "L. Fei-Fei, R. Fergus, P. Perona. Learning generative visual models from few training examples. "
     "CVPR workshop on generative-model based vision, 2004.",
+    "coco": "T.-Y. Lin, M. Maire, S. Belongie, J. Hays, P. Perona, D. Ramanan, P. Dollár, C. L. Zitnick. Microsoft "
+    "COCO: common objects in context. ECCV 2014. arXiv 1405.0312.",
     "cub200": "C. Wah, S. Branson, P. Welinder, P. Perona, S. Belongie. The Caltech-UCSD Birds-200-2011 dataset. "
     "Technical report CNS-TR-2011-001, 2011.",
     "imagenet": "O. Russakovsky and others. ImageNet large scale visual recognition challenge. International Journal "
@@ -61,6 +63,10 @@ SOURCES: Final[dict[str, str]] = {
     "WACV 2014.",
     "part_imagenet": "J. He, S. Yang, S. Yang, A. Kortylewski, X. Yuan, J.-N. Chen, S. Liu, C. Yang, Q. Yu, A. Yuille. "
     "PartImageNet: a large, high-quality dataset of parts. ECCV 2022. arXiv 2112.00933.",
+    "voc": "M. Everingham, L. Van Gool, C. K. I. Williams, J. Winn, A. Zisserman. The PASCAL visual object classes "
+    "(VOC) challenge. International Journal of Computer Vision, 2010.",
+    "wider_attribute": "Y. Li, C. Huang, C. C. Loy, X. Tang. Human attribute recognition by deep hierarchical "
+    "contexts. ECCV 2016.",
 }
 
 

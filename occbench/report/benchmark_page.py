@@ -1,8 +1,9 @@
-"""The benchmark's results as one self-contained HTML page: it works without script and never asks the network."""
+"""The benchmark's results as one self-contained HTML page: whole without its script, and never on the network."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +12,13 @@ from markupsafe import Markup
 
 from occbench.core.results import ExamplePrediction, HeatMap, ResultSet
 from occbench.report import wording
-from occbench.report.figures import draw_curves
+from occbench.report.example_browser import ExampleBrowser, browse
+from occbench.report.figures import draw_curves, draw_key
 
 __all__ = ["write_benchmark_page"]
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
+_SCRIPTS: Final = ("tables.js", "examples.js")
 _WORST_CLASSES: Final = 10
 
 
@@ -27,10 +30,15 @@ class _Part:
     anchor: str
     figure: Markup
     shades: tuple[float, float]
-    examples: tuple[ExamplePrediction, ...]
+    browser: ExampleBrowser | None
+
+    @property
+    def row_numbers(self) -> dict[str, int]:
+        """Label -> place of its row in the headline table: what is filtered together."""
+        return {row.label: number for number, row in enumerate(self.results.rows)}
 
 
-def write_benchmark_page(results: Sequence[ResultSet], examples: Sequence[Sequence[ExamplePrediction]] = ()) -> str:
+def write_benchmark_page(results: Sequence[ResultSet], examples: Sequence[Iterable[ExamplePrediction]] = ()) -> str:
     """Return the page.
 
     Args:
@@ -44,16 +52,28 @@ def write_benchmark_page(results: Sequence[ResultSet], examples: Sequence[Sequen
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    parts = []
-    for number, item in enumerate(results):
-        anchor = f"table{number + 1}"
-        # drawn by us: every name in it is escaped there
-        figure = Markup(draw_curves(item.curves, anchor, item.metric_title)) if item.curves else Markup("")
-        shown = tuple(examples[number]) if number < len(examples) else ()
-        parts.append(_Part(item, anchor, figure, _shades(item.heat_maps), shown))
+    parts = [
+        _part(item, f"table{number + 1}", examples[number] if number < len(examples) else ())
+        for number, item in enumerate(results)
+    ]
+    script = '"use strict";\n' + "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     return environment.get_template("benchmark.html.jinja").render(
-        parts=parts, wording=wording, shade=_shade, data_uri=_data_uri, worst=_WORST_CLASSES
+        parts=parts,
+        wording=wording,
+        key=lambda number: Markup(draw_key(number)),
+        shade=_shade,
+        worst=_WORST_CLASSES,
+        script=Markup(script),
+        # the page's policy lets no other script run, whatever a name may bring
+        script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
     )
+
+
+def _part(results: ResultSet, anchor: str, examples: Iterable[ExamplePrediction]) -> _Part:
+    # drawn by us: every name in it is escaped there
+    figure = Markup(draw_curves(results.curves, anchor, results.metric_title)) if results.curves else Markup("")
+    browser = browse(examples)
+    return _Part(results, anchor, figure, _shades(results.heat_maps), browser if browser.count else None)
 
 
 def _shades(heat_maps: Sequence[HeatMap]) -> tuple[float, float]:
@@ -65,7 +85,3 @@ def _shades(heat_maps: Sequence[HeatMap]) -> tuple[float, float]:
 def _shade(value: float, shades: tuple[float, float]) -> int:
     low, high = shades
     return round(100 * (value - low) / (high - low)) if high > low else 50
-
-
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{b64encode(png).decode()}"

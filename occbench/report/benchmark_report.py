@@ -1,6 +1,6 @@
 """All outputs of a benchmark report, written side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from occbench.core.files import write_bytes
@@ -14,7 +14,7 @@ __all__ = ["write_report"]
 
 
 def write_report(
-    results: Sequence[ResultSet], out: Path, examples: Sequence[Sequence[ExamplePrediction]] = ()
+    results: Sequence[ResultSet], out: Path, examples: Sequence[Iterable[ExamplePrediction]] = ()
 ) -> list[Path]:
     """Write ``report.html``, ``report.md``, ``table.tex`` and ``table.csv``; return their paths.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from io import StringIO
 
-from occbench.core.results import HeatMap, MetricTable, Number, ResultSet, TableCell
+from occbench.core.results import Cost, Curve, HeatMap, MetricTable, Number, ResultSet, TableCell
 
 __all__ = ["CsvRow", "csv_rows", "write_csv"]
 
@@ -105,7 +105,7 @@ def _inference(results: ResultSet) -> Iterable[_Entry]:
 def _breakdowns(results: ResultSet) -> Iterable[_Entry]:
     for curve in results.curves:
         for ratio, number in curve.points:
-            yield "curve", curve.label, f"{ratio:g}", results.metric, number, ""
+            yield "curve", curve.label, f"{ratio:g}", results.metric, number, _of(curve)
     for heat_map in results.heat_maps:
         yield from _patterns(heat_map, results.metric)
     for table in results.metric_tables:
@@ -114,9 +114,19 @@ def _breakdowns(results: ResultSet) -> Iterable[_Entry]:
         for arm, value in zip(results.rows, row.values, strict=True):
             yield "class", arm.label, row.name, results.metric, value, ""
     for cost in results.costs:
-        yield "cost", cost.label, cost.device, "train_s", cost.train_s, ""
-        yield "cost", cost.label, cost.device, "score_s", cost.score_s, ""
-        yield "cost", cost.label, cost.device, "images_per_s", cost.images_per_s, ""
+        yield from _cost(cost)
+
+
+def _cost(cost: Cost) -> Iterable[_Entry]:
+    known = {
+        "train_s": cost.train_s,
+        "score_s": cost.score_s,
+        "images_per_s": cost.images_per_s,
+        "of_bare": cost.of_bare,
+    }
+    for name, value in known.items():
+        if value is not None:
+            yield "cost", cost.label, cost.device, name, value, ""
 
 
 def _metrics(table: MetricTable) -> Iterable[_Entry]:
@@ -130,3 +140,7 @@ def _patterns(heat_map: HeatMap, metric: str) -> Iterable[_Entry]:
         for place, value in zip(heat_map.places, values, strict=True):
             if value is not None:
                 yield "occluder", heat_map.label, f"{occluder}, {place}", metric, value, ""
+
+
+def _of(curve: Curve) -> str:
+    return "" if curve.of == "image" else "of the object"

@@ -7,6 +7,7 @@ from occbench.core.results import ClaimVerdict, MetricTable, Number, ResultSet
 from occbench.report.wording import (
     capital,
     count_verdicts,
+    curve_title,
     interval,
     p_value,
     percent_points,
@@ -126,7 +127,7 @@ def _breakdowns(item: ResultSet) -> list[str]:
             [_plain(curve.label), *(f"{percent_points(point.value)} {interval(point)}" for _, point in curve.points)]
             for curve in item.curves
         )
-        parts += [f"## {_measure(item)} against occlusion ratio", _table(["", *ratios], rows)]
+        parts += [f"## {curve_title(item.curves, _measure(item))}", _table(["", *ratios], rows)]
     for heat_map in item.heat_maps:
         body = (
             [_plain(name), *("" if value is None else percent_points(value) for value in values)]
@@ -145,13 +146,14 @@ def _breakdowns(item: ResultSet) -> list[str]:
 
 def _cost(item: ResultSet) -> str:
     return _table(
-        ["", "training, s", "scoring, s", "images/s", "device"],
+        ["", "training, s", "scoring, s", "images/s", "of bare", "device"],
         (
             [
                 _plain(cost.label),
                 f"{cost.train_s:,.1f}",
                 f"{cost.score_s:,.1f}",
                 f"{cost.images_per_s:,.0f}",
+                "" if cost.of_bare is None else f"{cost.of_bare:.2f}",
                 cost.device,
             ]
             for cost in item.costs

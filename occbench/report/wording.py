@@ -1,10 +1,16 @@
 """How numbers are written in every output: two digits for accuracies, one sign for differences, words for ranges."""
 
-from occbench.core.results import ClaimVerdict, Number, ResultSet
+from collections.abc import Sequence
+
+from occbench.core.results import ClaimVerdict, Curve, Number, ResultSet, TableCell
 
 __all__ = [
+    "against",
     "capital",
     "count_verdicts",
+    "curve_title",
+    "holds_paper",
+    "hours",
     "interval",
     "p_value",
     "percent_points",
@@ -56,11 +62,34 @@ def title(results: ResultSet) -> str:
     return f"{results.benchmark} ({results.setting})" if results.setting else results.benchmark
 
 
+def against(curves: Sequence[Curve]) -> str:
+    """Return what accuracy is drawn against."""
+    return "the hidden share of the object" if curves[0].of == "object" else "the occlusion ratio"
+
+
+def curve_title(curves: Sequence[Curve], measure: str = "Accuracy") -> str:
+    """Return the heading over curves."""
+    return f"{measure} against {against(curves).removeprefix('the ')}"
+
+
 def versus_paper(published: float | None, difference: float | None) -> str:
     """Return the paper's number and ours minus it, e.g. ``paper 62.52, +1.20``; nothing where it has none."""
     if published is None:
         return ""
     return f"paper {percent_points(published)}" + ("" if difference is None else f", {signed(difference)}")
+
+
+def holds_paper(cell: TableCell) -> str:
+    """Say whether our interval holds the paper's number; nothing where one of them is missing."""
+    if cell.published is None or cell.number.low is None or cell.number.high is None:
+        return ""
+    return f"{'inside' if cell.number.low <= cell.published <= cell.number.high else 'outside'} the interval"
+
+
+def hours(seconds: float) -> str:
+    """Return seconds as hours, e.g. ``12.35``; less than six minutes have a digit more."""
+    found = seconds / 3600
+    return f"{found:,.2f}" if found >= 0.1 else f"{found:.3f}"
 
 
 def count_verdicts(verdicts: tuple[ClaimVerdict, ...]) -> str:

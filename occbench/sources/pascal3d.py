@@ -17,7 +17,14 @@ from occbench.sources.decode import decode_image
 from occbench.sources.folder_scan import FoundFile, fingerprint_files, scan_images, unique_keys
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource
 from occbench.sources.part_images import stat_files
-from occbench.sources.pascal3d_layouts import CLASSES, TYPES, Layout, find_layout, occluded_folders
+from occbench.sources.pascal3d_layouts import (
+    CLASSES,
+    TYPES,
+    VEHICLES,
+    Layout,
+    find_layout,
+    occluded_folders,
+)
 
 __all__ = ["Pascal3D"]
 
@@ -55,6 +62,7 @@ class Pascal3D(LabelledFileSource):
         split: ``train`` or ``test``; only ``zero`` of ``classification`` and ``coco`` has images to train on.
         level: ``zero``, ``one``, ``five`` or ``nine``; of ``detection`` ``FGL1_BGL1`` or another.
         occluder: of ``classification`` above ``zero``: ``white``, ``noise``, ``texture`` or ``object``.
+        vehicles_only: only the six classes that have test images; what trains on ``coco`` has no others.
 
     Raises:
         ConfigError: no path, or a combination that was not released.
@@ -69,6 +77,7 @@ class Pascal3D(LabelledFileSource):
     split: Literal["train", "test"] = "test"
     level: str = "zero"
     occluder: Literal["object", "white", "noise", "texture"] = "object"
+    vehicles_only: bool = False
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -108,8 +117,12 @@ class Pascal3D(LabelledFileSource):
 
     def notes(self) -> tuple[str, ...]:
         """Return which classes have no list."""
-        missing = set(CLASSES).difference(name for name, _ in self._listed)
+        missing = set(self._names).difference(name for name, _ in self._listed)
         return (f"There is no list of {', '.join(sorted(missing))}.",) if missing else ()
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return VEHICLES if self.vehicles_only else CLASSES
 
     @property
     def _layout(self) -> Layout:
@@ -123,10 +136,10 @@ class Pascal3D(LabelledFileSource):
     @cached_property
     def _listed(self) -> tuple[tuple[str, str], ...]:
         """(Class, name in its list) of every image, class by class, in the lists' order."""
-        files = {name: self._root / self._layout.list_file(name) for name in CLASSES}
+        files = {name: self._root / self._layout.list_file(name) for name in self._names}
         found = [(name, listed) for name, file in files.items() for listed in _lines(file)]
         if not found:
-            first, last = files[CLASSES[0]], files[CLASSES[-1]].name
+            first, last = files[self._names[0]], files[self._names[-1]].name
             raise SourceError(
                 f"there is no list of images, {first} to {last}. Give the folder of the unpacked archive."
             )
@@ -140,9 +153,9 @@ class Pascal3D(LabelledFileSource):
         paths = [self._layout.image_file(name, listed) for name, listed in self._listed]
         return LabelledFiles(
             root=self._root,
-            classes=CLASSES,
+            classes=self._names,
             files=tuple(stat_files(self._root, paths)),
-            labels=tuple(CLASSES.index(name) for name, _ in self._listed),
+            labels=tuple(self._names.index(name) for name, _ in self._listed),
             keys=unique_keys([f"{name}/{listed}.JPEG" for name, listed in self._listed]),
         )
 

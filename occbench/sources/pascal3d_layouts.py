@@ -7,12 +7,14 @@ from typing import Final
 
 from occbench.core.errors import ConfigError
 
-__all__ = ["CLASSES", "LEVELS", "TYPES", "Layout", "find_layout", "occluded_folders"]
+__all__ = ["CLASSES", "LEVELS", "TYPES", "VEHICLES", "Layout", "find_layout", "occluded_folders"]
 
 CLASSES: Final = (
     "aeroplane", "bicycle", "boat", "bottle", "bus", "car",
     "chair", "diningtable", "motorbike", "sofa", "train", "tvmonitor",
 )  # fmt: skip
+#: Those that have occluded images.
+VEHICLES: Final = ("aeroplane", "bicycle", "bus", "car", "motorbike", "train")
 LEVELS: Final = ("zero", "one", "five", "nine")
 #: type -> what the folder's name ends in.
 TYPES: Final[Mapping[str, str]] = {"white": "_white", "noise": "_noise", "texture": "_texture", "object": ""}

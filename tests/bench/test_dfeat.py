@@ -1,6 +1,9 @@
 """The D-Feat benchmarks end to end, on made trees in the layouts of PartImageNet and ImageNet and a tiny pipeline."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,6 +14,7 @@ from occbench.sources.toyparts import ToyParts
 SYNSETS = [f"n{2000000 + 1013 * number:08d}" for number in range(6)]
 OTHER = "n09999999"  # a class of ImageNet's that PartImageNet does not have
 TRAIN, TEST = 4, 2
+PAGE = Path(__file__).parents[2] / "docs" / "reproduce" / "dfeat.md"
 ARMS = ["none", "part_blackout", "cutmix", "part_replace", "sd_inpaint", "sd_features"]
 
 
@@ -170,3 +174,53 @@ def test_real_photographs_stand_in_the_column_clean(occbench_cli, data, tiny_pip
     (gain,) = (item for item in results.verdicts if item.title == "gain of diffusion features")
     assert gain.verdict in ("holds", "fails", "undecided")
     assert gain.printed == "8.03 points with ConvNeXt-Base"
+
+
+def dry_runs():
+    """Return the page's commands that end in --dry-run, as lists of words."""
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [shlex.split(line)[1:] for line in lines if line.endswith("--dry-run")]
+
+
+#: What makes the page's commands small enough: other networks, smaller images, one step.
+SMALL = {
+    "part-inpaint": {"prepare.size_px": 32, "occlusions.0.size_px": 64, "occlusions.0.steps": 1},
+    "dfeat": {
+        "backbones": "[tiny]", "pretrained": "false", "prepare.size_px": 32, "prepare.shorter_side_px": 36,
+        "occlusions.0.patch_px": 8, "train.batch_size": 8, "train.precision": "fp32",
+        "arms.sd_inpaint.twins.size_px": 64, "arms.sd_inpaint.twins.steps": 1,
+    },
+}  # fmt: skip
+#: Where they name a diffusion model.
+MODELS = {"part-inpaint": ("occlusions.0",), "dfeat": ("arms.sd_inpaint.twins", "arms.sd_features.method")}
+
+
+def test_the_page_has_its_commands():
+    assert [words[:2] for words in dry_runs()] == [
+        ["generate", "partimagenet-blackout"],
+        ["generate", "part-inpaint"],
+        ["run-benchmark", "dfeat-patchdrop"],
+        ["run-benchmark", "dfeat-real"],
+    ]
+
+
+@pytest.mark.parametrize("words", dry_runs(), ids=lambda words: words[1])
+def test_the_pages_commands_are_tried(words, occbench_cli, data, tiny_pipeline, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    places = {
+        "PARTIMAGENET": "parts", "VAL": "val", "PHOTOGRAPHS": "real", "synset_words.txt": "words.txt",
+        "classes.txt": "classes.txt", "class_map.csv": "map.csv",
+    }  # fmt: skip
+    given = [re.sub("|".join(places), lambda found: str(data / places[found[0]]), word) for word in words]
+    kind = "dfeat" if words[1].startswith("dfeat") else words[1]
+    settings = dict(SMALL.get(kind, {}))
+    if words[1] == "dfeat-real":  # the map knows no more of the made folders
+        settings["split.test_source.only"] = f"[{', '.join(f'photos of {synset}' for synset in SYNSETS[:4])}]"
+    for place in MODELS.get(kind, ()):
+        settings |= {f"{place}.model": tiny_pipeline, f"{place}.dtype": "fp32"}
+    sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    code, out, err = occbench_cli(*given, *sets)
+    assert code == 0, err
+    assert "nothing was written" in out
+    assert not any(tmp_path.iterdir())

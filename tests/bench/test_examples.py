@@ -5,14 +5,15 @@ import pytest
 import torch
 from PIL import Image
 
-from occbench.bench.examples import example_predictions
+from occbench.bench.examples import example_predictions, read_answers
 from occbench.bench.materials import load_materials
-from occbench.bench.predictions import block_file, write_block
+from occbench.bench.predictions import answers, block_file, write_block
 from occbench.bench.protocol import load_benchmark
 from occbench.bench.run import test_set as scored_set
 from occbench.bench.table import build_results
 from occbench.core.errors import DatasetError
 from occbench.core.files import write_json
+from occbench.core.types import CLEAN
 
 SMALL = (
     "source.images_per_class=6", "split.test_source.images_per_class=4", "split.test_per_class=4",
@@ -44,19 +45,41 @@ def runs(tmp_path, materials):
 
 def test_every_row_answers_as_its_predictions_say(runs, materials):
     (results,) = build_results(runs, draws=50)
-    examples = example_predictions(results, runs, materials, 8)
+    examples = list(example_predictions(results, runs, materials, 8))
     assert len(examples) == 8
     for example in examples:
         zero = materials.split.classes[0]
-        assert example.answers == (
+        assert [(answer.label, answer.class_name, answer.right) for answer in example.answers] == [
             ("C", example.class_name, True),
             ("C-Full", zero, example.class_name == zero),
-        )
+        ]
+
+
+def test_the_confidence_is_the_softmax_of_the_answer(tmp_path):
+    labels = torch.arange(6) % 3
+    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(5)) * 4
+    logits[5] = torch.tensor([120.0, 0.0, 0.0])  # float32 holds the label's probability as 0
+    path = block_file(tmp_path, CLEAN)
+    write_block(path, CLEAN, labels, answers(logits, labels))
+    found = read_answers(path)
+    assert np.array_equal(found.top1, logits.argmax(1))
+    assert len(set((found.top1 == labels.numpy()).tolist())) == 2, "right and wrong answers are tried"
+    assert found.confidence[:5] == pytest.approx(logits.softmax(1).max(1).values[:5].numpy(), rel=1e-4)
+    assert np.isnan(found.confidence[5])
+
+
+def test_more_examples_than_images_show_every_image_and_never_a_pair_twice(runs, materials):
+    (results,) = build_results(runs, draws=50)
+    images, conditions = len(materials.test), len(results.heat_maps[0].occluders) * len(results.heat_maps[0].places)
+    shown = [(item.key, item.condition) for item in example_predictions(results, runs, materials, 3 * images)]
+    assert len(set(shown)) == len(shown) == 3 * images
+    assert {key for key, _ in shown[:images]} == {key for key, _ in shown}
+    assert len({condition for _, condition in shown}) == conditions
 
 
 def test_the_pictures_are_the_test_images_occluded(runs, materials):
     (results,) = build_results(runs, draws=50)
-    examples = example_predictions(results, runs, materials, 6)
+    examples = list(example_predictions(results, runs, materials, 6))
     conditions = {condition.name: condition for condition in materials.renderer.conditions}
     by_key = {example.key: example for example in materials.test.examples}
     for example in examples:

@@ -1,7 +1,9 @@
 """Cells are independent jobs: two at once end in the same files as one after the other; warm-ups are trained once."""
 
 import pickle
+import shutil
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from occbench.bench.jobs import Request, Workplace, first_jobs, run_cells, take_
 from occbench.bench.pipeline import ActivationCache
 from occbench.bench.protocol import Benchmark
 from occbench.bench.run import Listener
-from occbench.core.errors import ConfigError
+from occbench.core.errors import ConfigError, StorageError
+from occbench.core.interfaces import Executor
 from occbench.core.worker import become_worker
 from occbench.engine.local import LocalExecutor
 
@@ -107,6 +110,27 @@ def test_full_gpu_memory_is_one_clear_line(tiny_benchmark, tmp_path):
     benchmark = changed(tiny_benchmark(), arms={"Mine": {"method": {"name": f"{tmp_path / 'greedy.py'}:Greedy"}}})
     with pytest.raises(ConfigError, match=r"Mine tiny seed 0: the GPU's memory is full\. Lower train\.batch_size"):
         run(benchmark, tmp_path / "runs")
+
+
+@dataclass(frozen=True)
+class OnAnotherDisk(Executor):
+    """Runs jobs where the folder of runs is another one: what the driver has made in it is not there."""
+
+    def map(self, job, items):
+        for item in items:
+            shutil.rmtree(item.meeting)
+            yield item, job(item)
+
+
+def test_runs_that_another_machine_does_not_see_are_refused_before_anything_is_trained(tiny_benchmark, tmp_path):
+    request = Request(tiny_benchmark(), "", None, tmp_path / "runs", elsewhere=True)
+    materials = request.open()
+    here = Workplace(materials, ActivationCache(request.cache_bytes))
+    todo = list(cells(request.benchmark, {}, materials.fingerprint))
+    assert request.apart
+    with pytest.raises(StorageError, match=r"the machine \S+ does not see the folder of runs .*runs\. Give --runs"):
+        list(run_cells(request, todo, OnAnotherDisk(), Listener(), here))
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_workers_take_the_gpus_in_turn(monkeypatch):

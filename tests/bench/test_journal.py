@@ -79,13 +79,23 @@ def test_half_a_line_waits_for_its_other_half(todo, heard, tmp_path):
     from occbench.bench.journal import Journal
 
     listener, log = heard
-    path = tmp_path / "journal"
-    made = Journal(path, todo, listener)
+    made = Journal(tmp_path, todo, listener)
     line = f'["on_step", "{todo[0].fingerprint}", 0.5]\n'
     for part in (line[:9], line[9:]):
         assert log == []
-        with path.open("a") as file:
+        with (tmp_path / "worker-1.jsonl").open("a") as file:
             file.write(part)
         made.drain()
     assert log == [("step", "C", 0.5)]
-    made.close()
+
+
+def test_machines_that_share_a_folder_are_heard_and_leave_nothing(todo, heard, tmp_path, monkeypatch):
+    listener, log = heard
+    with journal(todo, listener, shared=tmp_path / "runs") as told:
+        assert told.folder.parent == tmp_path / "runs"
+        for machine in ("one", "other.lab"):  # with the same process number, as containers have
+            monkeypatch.setattr("platform.node", lambda name=machine: name)
+            pickle.loads(pickle.dumps(told.writer)).on_epoch(todo[0], Epoch(0, 1, 1.0, 1.0, 1.0))
+        assert len(list(told.folder.iterdir())) == 2
+    assert len(log) == 2
+    assert list((tmp_path / "runs").iterdir()) == []

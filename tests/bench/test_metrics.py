@@ -9,6 +9,7 @@ from occbench.bench.outcomes import Outcomes
 from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
 from occbench.core.types import CLEAN, Condition
+from occbench.occlusions.levels import Levels
 
 REFERENCE = Path(__file__).resolve().parents[2] / "benchmarks" / "reference"
 OCCLUDED = {"20c", "20r", "10c", "10r", "20", "10"}
@@ -152,3 +153,18 @@ def test_nauc_refuses_a_percentage_and_a_missing_ratio():
         conditions = (CLEAN, Condition("a", "x", "a", parameters))
         with pytest.raises(ConfigError, match=words):
             metrics.nauc(Outcomes(np.ones((2, 2), bool), np.zeros(2, int), conditions))
+
+
+def test_a_level_stands_at_the_middle_of_its_band_of_the_object():
+    levels = Levels(types=("white", "object"))
+    shares = [metrics.hidden_share(condition) for condition in (CLEAN, *levels.conditions)]
+    assert [share.of for share in shares] == ["image"] + 6 * ["object"]
+    assert [share.value for share in shares] == pytest.approx([0, 0.3, 0.3, 0.5, 0.5, 0.7, 0.7])
+    assert metrics.hidden_share(Condition("scarf", "photographed", "scarf")) is None
+
+
+def test_nauc_over_levels_is_the_trapezoid_written_down():
+    """Right on all clean images, 80 %, 60 % and 40 % at 0.3, 0.5 and 0.7: areas 0.27, 0.14 and 0.1."""
+    conditions = (CLEAN, *Levels(types=("white",)).conditions)
+    correct = np.arange(10)[:, None] < np.array([[10, 8, 6, 4]])
+    assert metrics.nauc(Outcomes(correct, np.zeros(10, int), conditions)) == pytest.approx((0.27 + 0.14 + 0.1) / 0.7)

@@ -50,6 +50,7 @@ def test_a_finished_cell_says_what_it_is(finished, materials):
     assert manifest["fingerprint"] == cell.fingerprint
     assert manifest["facts"] == json.loads(json.dumps(cell.facts))
     assert manifest["test_images"] == 24
+    assert manifest["bare_images_per_s"] > 0
     assert read_records(home / "records.jsonl") == records
     groups = {record.group: record for record in records if record.metric == "top1"}
     assert set(groups) == {"clean", "20c", "20r", "avg"}

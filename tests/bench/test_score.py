@@ -132,3 +132,24 @@ def test_a_precision_compared_with_itself_flips_nothing(make_pipeline, test):
     )
     assert compared >= 24
     assert flips == 0
+
+
+def test_a_mixed_order_mixes_classes_and_is_put_back(make_pipeline, test, scored, tmp_path):
+    """What a method that adapts is shown; a method that does not gives the same blocks."""
+    pipeline, seen = make_pipeline(), []
+
+    def predict(inputs, batch):
+        seen.append([name.partition("~")[0] for name in batch.names])
+        return pipeline.model.head(pipeline.vectors(inputs))
+
+    score(predict, pipeline, test, tmp_path / "mixed", cache=ActivationCache(), batch_size=10, mixed=True)
+    per_column = -(-len(test.images) // 10)
+    starts = range(0, len(seen), per_column)
+    columns = [[key for batch in seen[start : start + per_column] for key in batch] for start in starts]
+    assert all(column == columns[0] for column in columns)
+    assert sorted(set(columns[0])) == sorted(test.images.keys)
+    assert columns[0][: len(test.images)] != list(test.images.keys)
+    for condition in test.conditions:
+        found, expected = (pq.read_table(block_file(folder, condition)) for folder in (tmp_path / "mixed", scored))
+        assert found["top1"].to_pylist() == expected["top1"].to_pylist()
+        assert found["label"].to_pylist() == expected["label"].to_pylist()

@@ -16,6 +16,7 @@ from occbench.core.errors import DatasetError
 from occbench.core.files import write_json
 from occbench.core.seeding import stream
 from occbench.core.types import CLEAN, Condition
+from occbench.occlusions.levels import Levels
 
 IMAGES, CLASSES, DRAWS = 60, 6, 400
 CONDITIONS = (
@@ -172,6 +173,27 @@ def test_classes_and_occluders_are_named_where_the_runs_name_them(tmp_path):
     results = only(tmp_path)
     assert sorted(row.name for row in results.classes) == names
     assert "1 of 2" in dict(results.provenance)["Train and test occluders"]
+
+
+def test_provenance_names_every_rule_that_rows_were_trained_by(tmp_path):
+    make_run(tmp_path, "C", facts_more={"warm_up": {"epochs": 20, "batch_size": 64}})
+    facts = dict(only(tmp_path).provenance)
+    assert facts["Warm-up of all rows"] == "batch_size 64, epochs 20"
+    assert facts["Training"] == "epochs 3"
+
+
+def test_provenance_has_no_warm_up_where_there_was_none(tmp_path):
+    make_run(tmp_path, "C", facts_more={"warm_up": None})
+    assert not any("Warm-up" in name for name, _ in only(tmp_path).provenance)
+
+
+def test_cost_is_held_against_the_network_alone_where_every_run_measured_it(tmp_path):
+    make_run(tmp_path, "C", seed=0, bare_images_per_s=1000.0)
+    make_run(tmp_path, "C", seed=1, bare_images_per_s=250.0)
+    make_run(tmp_path, "F", seed=0, bare_images_per_s=1000.0)
+    make_run(tmp_path, "F", seed=1)
+    found = {cost.label: cost.of_bare for cost in only(tmp_path).costs}
+    assert found == {"C": pytest.approx((0.5 + 2.0) / 2), "F": None}
 
 
 def test_two_test_sets_never_share_a_table(tmp_path):
@@ -359,3 +381,23 @@ def test_claims_of_a_benchmark_that_is_not_packaged_come_from_its_file(tmp_path)
     assert [(item.statement, item.verdict) for item in results.verdicts] == [("avg(C-Full) < avg(C)", "fails")]
     assert [row.label for row in results.rows] == ["C-Full", "C"], "in the order of the file"
     assert "The benchmark has arms without a finished run: F." in results.warnings
+
+
+def test_accuracy_over_the_level_is_a_curve_where_shares_of_the_object_are_hidden(tmp_path, monkeypatch):
+    conditions = (CLEAN, *Levels(types=("white", "object")).conditions)
+    monkeypatch.setitem(globals(), "CONDITIONS", conditions)
+    _, correct = make_run(tmp_path, "C")
+    results = only(tmp_path)
+    (curve,) = results.curves
+    assert curve.of == "object"
+    assert [share for share, _ in curve.points] == pytest.approx([0, 0.3, 0.5, 0.7])
+    assert curve.points[3][1].value == pytest.approx(100 * correct[:, 5:7].mean())
+    assert results.heat_maps == ()
+    assert "area under accuracy vs level" in dict(results.rows[0].summaries)
+
+
+def test_shares_of_the_image_and_of_the_object_are_not_drawn_on_one_axis(tmp_path, monkeypatch):
+    patch = Condition("patchdrop-20", "patch_drop", "patchdrop-20", {"loss": 0.2})
+    monkeypatch.setitem(globals(), "CONDITIONS", (CLEAN, *Levels(types=("white",)).conditions, patch))
+    make_run(tmp_path, "C")
+    assert only(tmp_path).curves == ()

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 import occbench.bench.train as module
+from occbench.bench.optimizer import make_optimizer, make_schedule
 from occbench.bench.pipeline import ActivationCache
 from occbench.bench.train import train
 from occbench.bench.training_run import generator
@@ -216,7 +217,7 @@ def _frozen_names(model):
 def test_the_optimiser_holds_what_trains_once_and_nothing_else(make_pipeline, tiny_benchmark, trainable):
     """Mistake 6: parameters of a copy of the network in the optimiser."""
     pipeline = make_pipeline(trainable)
-    groups = module._optimizer(pipeline, tiny_benchmark().train).param_groups
+    groups = make_optimizer(pipeline, tiny_benchmark().train).param_groups
     held = [id(weight) for group in groups for weight in group["params"]]
     assert sorted(held) == sorted(id(weight) for weight in pipeline.model.parameters() if weight.requires_grad)
     assert {group["name"]: group["lr"] for group in groups} == {"trunk": 1e-3, "head": 1e-2}
@@ -338,8 +339,8 @@ def test_the_exclusive_protocol_refuses_to_train_on_its_pairs(tiny_materials):
 
 def test_the_learning_rate_warms_up_and_falls_to_zero(make_pipeline, tiny_benchmark):
     rule = tiny_benchmark(**SETTINGS).train
-    optimizer = module._optimizer(make_pipeline(), rule)
-    schedule = module._schedule(optimizer, rule, 10)
+    optimizer = make_optimizer(make_pipeline(), rule)
+    schedule = make_schedule(optimizer, rule, 10)
     rates = []
     for step in range(30):
         schedule.step_update(step)

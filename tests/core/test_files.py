@@ -4,6 +4,8 @@ import errno
 import hashlib
 import json
 import os
+import threading
+import time
 
 import pytest
 
@@ -11,6 +13,8 @@ from occbench.core.errors import StorageError
 from occbench.core.files import (
     PART_SUFFIX,
     hash_file,
+    locked,
+    process_name,
     remove_partial_files,
     storage_errors,
     whole_file,
@@ -142,3 +146,50 @@ def test_leftovers_are_removed_and_nothing_else(tmp_path):
     assert remove_partial_files(tmp_path) == 2
     assert everything_in(tmp_path) == ["deep/whole.bin"]
     assert remove_partial_files(tmp_path) == 0
+
+
+def test_a_lock_keeps_others_out_while_it_is_held(tmp_path):
+    file = tmp_path / "lock"
+    with locked(file, "held"), pytest.raises(StorageError, match=r"^held$"), locked(file, "held"):
+        pytest.fail("two hold it")
+    with locked(file, "held"):
+        pass
+
+
+def test_who_has_patience_gets_the_lock_when_its_holder_is_gone(tmp_path):
+    file, let_go = tmp_path / "lock", threading.Event()
+
+    def hold():
+        with locked(file, "held"):
+            let_go.set()
+            time.sleep(0.3)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    let_go.wait()
+    with locked(file, "held", patience_s=20):
+        assert not holder.is_alive() or holder.join(1) is None
+    with locked(file, "held"), pytest.raises(StorageError), locked(file, "held", patience_s=0.6):
+        pytest.fail("two hold it")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch, code):
+    def flock(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(StorageError, match="knows no locks"), locked(tmp_path / "lock", "held"):
+        pytest.fail("it is not held")
+
+
+def test_processes_of_one_number_on_two_machines_write_to_different_files(tmp_path, monkeypatch):
+    names = set()
+    for machine in ("node-1", "node-2.lab", "x" * 200):
+        monkeypatch.setattr("platform.node", lambda name=machine: name)
+        names.add(process_name())
+        with whole_file(tmp_path / "data") as temporary:
+            names.add(temporary.name)
+            temporary.touch()
+    assert len(names) == 6
+    assert all(len(name) < 100 and "/" not in name for name in names)

@@ -276,7 +276,8 @@ def test_a_blackout_and_its_inpainting_of_a_dataset_hide_the_same_pixels(tmp_pat
 def test_a_dry_run_says_hours_of_the_device(inpainting):
     recipe = parse_recipe(inpainting, "twins")
     found = estimate(plan(recipe, recipe.open_source(), ""), images=24_095)
-    assert (found.images, found.sampled_images, found.devices) == (24_095, 4, 1)
+    assert (found.images, found.devices) == (24_095, 1)
+    assert found.sampled_images == 1, "without a GPU an image takes as long alone as in a batch"
     assert "processor" in found.device
     assert found.core_s > 0
     assert found.wall_s(8) == found.core_s

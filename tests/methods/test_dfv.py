@@ -12,7 +12,8 @@ from occbench.bench.pipeline import ActivationCache
 from occbench.bench.train import train
 from occbench.bench.training_run import Prediction
 from occbench.core.errors import ConfigError
-from occbench.methods.dfv import DeepFeatureAugmentation, difference_vectors
+from occbench.methods.dfv import DeepFeatureAugmentation
+from occbench.methods.difference_vectors import difference_vectors
 from occbench.methods.fine_tune import FineTune
 
 DIM, CLASSES = 6, 4
@@ -211,7 +212,7 @@ def test_alpha_zero_trains_to_the_same_weights_bit_for_bit(make_pipeline, tiny_m
 
 
 def test_without_pairs_there_is_one_clear_line():
-    with pytest.raises(ConfigError, match="dfv needs pairs of clean and occluded images"):
+    with pytest.raises(ConfigError, match="needs pairs of clean and occluded images"):
         DeepFeatureAugmentation().on_epoch_start(LinearRun([]))
 
 

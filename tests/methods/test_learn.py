@@ -5,6 +5,7 @@ themselves, centres with gradient or of occluded latents, an inter-class term wi
 come back.
 """
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from torch.nn.functional import cross_entropy, normalize
 from occbench.bench.batch import ImageBatch
 from occbench.bench.pipeline import ActivationCache, Pipeline
 from occbench.bench.train import train
-from occbench.bench.training_run import Training, extend
+from occbench.bench.training_run import Prediction, Training, extend
 from occbench.core.errors import ConfigError
 from occbench.methods.learn import Learn, class_centres, inter_class_loss, intra_class_loss
 from occbench.methods.learn_autoencoder import AutoEncoder
@@ -177,3 +178,125 @@ def test_longer_weights_do_not_lower_the_latent_terms(trained_on):
         run.module.latent.bias.mul_(7)
     run.draws.set_state(state)
     assert only.loss(run, inputs, labels).item() == pytest.approx(before, rel=1e-4)
+
+
+@pytest.mark.parametrize("views", [0, 2])
+def test_a_stopped_training_goes_on_to_the_same_weights_bit_for_bit(tiny_materials, tmp_path, views):
+    """Kept feature maps and new ones must have one layout in memory, or sums of them round differently."""
+    materials = tiny_materials(train={"epochs": 2, "batch_size": 8, "augment": "none", "lr_head": 0.01})
+    arm, rule, method = materials.benchmark.arms["C"], materials.benchmark.train, Learn(views=views)
+
+    class Stopped(Exception):  # noqa: N818 - as by a key
+        pass
+
+    def stop(_):
+        raise Stopped
+
+    def go(folder, on_epoch=lambda _: None):
+        model = load_backbone("tiny", 12)
+        model.freeze()
+        pipeline = Pipeline(model, torch.device("cpu"), "fp32", keep_map=True)
+        extend(pipeline, method, 0)
+        train(
+            pipeline, method, arm, materials,
+            rule=rule, seed=0, folder=tmp_path / folder, cache=ActivationCache(), on_epoch=on_epoch,
+        )  # fmt: skip
+        return model.extension.state_dict()
+
+    whole = go("whole")
+    with pytest.raises(Stopped):
+        go("stopped", stop)
+    resumed = go("stopped")
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_few_views_of_an_image_are_the_same_for_every_seed(trained_on):
+    run, _, _, _ = trained_on(Learn())
+    occluder = run._occluder
+    seen = {
+        seed: {
+            condition.name
+            for _ in range(30)
+            for condition in occluder.draw([3], torch.Generator().manual_seed(seed + 100 * _), 2)
+        }
+        for seed in (0, 1)
+    }
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 2
+    every = {condition.name for _ in range(60) for condition in occluder.draw([3], run.draws)}
+    assert every == {condition.name for condition in occluder.conditions}
+
+
+class OnePlace(Prediction):
+    """Maps of one place and two channels: without negative weights the auto-encoder is a product of six matrices."""
+
+    def __init__(self, occluded):
+        draws = torch.Generator().manual_seed(0)
+        self.built, self.linear = AutoEncoder(2), torch.randn(3, 2, generator=draws)
+        self.occluded = occluded
+        self.draws = draws
+        with torch.no_grad():
+            for name, weight in self.built.named_parameters():
+                weight.copy_(torch.rand(weight.shape, generator=draws) / 30 if "weight" in name else torch.zeros(()))
+
+    module = property(lambda self: self.built)
+
+    def occluded_inputs(self, views=0):
+        return self.occluded
+
+    def features(self, inputs):
+        return inputs
+
+    def pool(self, maps):
+        return maps.flatten(1)
+
+    def head(self, vectors):
+        return vectors @ self.linear.T
+
+
+def by_hand(term, run, clean, occluded, labels):
+    """Return the gradient of a term for the encoder's last matrix, float64[32, 64], in numpy."""
+    weights = {name: value.detach().double().numpy() for name, value in run.built.named_parameters()}
+    # convolutions keep [out, in], transposed ones [in, out]; at one place only the middle of the kernel counts
+    down1, down2, last = (weights[f"{name}.weight"][:, :, 1, 1] for name in ("down1", "down2", "latent"))
+    up1, up2, out = (weights[f"{name}.weight"][:, :, 1, 1].T for name in ("up1", "up2", "out"))
+    clean, occluded = (maps.flatten(1).double().numpy() for maps in (clean, occluded))
+    inner, inner_clean = (maps @ down1.T @ down2.T for maps in (occluded, clean))
+    latents, decoder = inner @ last.T, out @ up2 @ up1
+    count = len(labels)
+    lengths = np.linalg.norm(latents, axis=1, keepdims=True)
+    codes = latents / lengths
+    clean_codes = inner_clean @ last.T
+    clean_codes /= np.linalg.norm(clean_codes, axis=1, keepdims=True)
+    centres = np.stack([clean_codes[labels.numpy() == label].mean(0) for label in range(3)])
+    if term == "rec":
+        slope = 2 * (latents @ decoder.T - clean) @ decoder / clean.size
+    elif term == "cls":
+        logits = latents @ decoder.T @ run.linear.double().numpy().T
+        likely = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        slope = (likely - np.eye(3)[labels]) @ run.linear.double().numpy() @ decoder / count
+    else:
+        if term == "intra":
+            of_codes = 2 * (codes - centres[labels]) / count
+        else:  # all cosines of vectors without negative numbers count
+            directions = centres / np.linalg.norm(centres, axis=1, keepdims=True)
+            of_codes = (directions.sum(0) - directions[labels]) / (2 * count)
+        slope = (of_codes - (of_codes * codes).sum(1, keepdims=True) * codes) / lengths
+    return slope.T @ inner
+
+
+@pytest.mark.parametrize("term", ["rec", "intra", "inter", "cls"])
+def test_one_step_of_each_term_is_the_one_computed_by_hand(term):
+    draws = torch.Generator().manual_seed(5)
+    clean, occluded = (torch.rand(6, 2, 1, 1, generator=draws) + 0.1 for _ in range(2))
+    labels = torch.tensor([0, 1, 2, 2, 1, 0])
+    run = OnePlace(occluded)
+    expected = run.built.latent.weight.detach().clone()
+    expected[:, :, 1, 1] -= 200 * torch.from_numpy(by_hand(term, run, clean, occluded, labels)).float()
+    optimizer = torch.optim.SGD(run.built.parameters(), lr=200)
+    only = dict.fromkeys(("rec", "intra", "inter", "cls"), 0.0) | {term: 1.0}
+    before = run.built.latent.weight.detach().clone()
+    Learn(**only, clean=0.0, clean_share=0.0).loss(run, clean, labels).backward()
+    optimizer.step()
+    assert (run.built.latent.weight - before).abs().max() > 0.005  # of weights up to 0.033
+    assert torch.allclose(run.built.latent.weight, expected, rtol=1e-4, atol=1e-6)

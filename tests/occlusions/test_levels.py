@@ -253,3 +253,20 @@ def test_a_texture_folder_must_hold_photographs(tmp_path, toys, name):
     player = Levels(types=("texture",), textures=str(tmp_path / name))
     with pytest.raises(ConfigError, match=f"textures .*{name}"):
         player.overlay(toys[0], player.conditions[0], 0)
+
+
+def test_a_crop_without_a_mask_may_be_the_object_as_a_whole():
+    crop = replace(with_object(square()), object_mask=None)
+    player = Levels(types=("white",), without_mask="whole")
+    for condition in player.conditions:
+        overlay = player.overlay(crop, condition, 0)
+        everything = np.ones((64, 64), dtype=np.bool_)
+        assert in_band(share(full_alpha(overlay, (64, 64)), everything), *condition.parameters["object_share"])
+        assert overlay.measured["background_share"] == 0.0
+    masked = with_object(square())  # a mask that is there counts
+    condition = player.conditions[1]
+    assert full_alpha(player.overlay(masked, condition, 0), (64, 64)).tolist() == (
+        full_alpha(Levels(types=("white",)).overlay(masked, condition, 0), (64, 64)).tolist()
+    )
+    with pytest.raises(ConfigError, match="without_mask is refused or whole"):
+        Levels(without_mask="ignored")

@@ -11,12 +11,14 @@ import pytest
 from PIL import Image
 
 import occbench
-from occbench.core.errors import DatasetError
+from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import hash_file
 from occbench.core.hub import RepoName
 from occbench.data.kit import clean_images, keys_file
 from occbench.data.manifest import read_manifest
+from occbench.data.recipe import load_recipe, parse_recipe
 from occbench.generate.rebuild import rebuild
+from occbench.generate.run import generate
 from occbench.publish.dataset import Publication, dataset_bundle
 from occbench.publish.export import export
 
@@ -26,9 +28,6 @@ STORED = {"layout": "materialised"}
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
     """Return a function that makes a dataset of 4 crowded scenes under 2 conditions; not to be changed."""
-    from occbench.data.recipe import parse_recipe
-    from occbench.generate.run import generate
-
     made = {}
 
     def make(**storage):
@@ -121,6 +120,19 @@ def test_a_dataset_is_a_source_of_its_clean_images(scenes, tmp_path, monkeypatch
     source, expected = Hub(str(scenes() / "clean")), truth(scenes())[::2]
     assert source.multi_label
     assert [(source.labels_of(index), source.ignored_of(index)) for index in range(len(source))] == expected
+
+
+def test_photographs_of_coco_go_only_to_those_who_accept_the_terms(real_data, tmp_path):
+    recipe = load_recipe("coco-multilabel-24", ["prepare.size_px=64"])
+    generate(recipe, tmp_path / "coco", source_path=str(real_data / "coco_sample"), limit=2)
+    repo = RepoName("lab/x"), "https://hub.example/datasets/lab/x"
+    with pytest.raises(ConfigError, match=r"images of coco may only go to those who accept their terms"):
+        dataset_bundle(tmp_path / "coco", Publication(*repo))
+    for mode in ("gated", "recipe"):
+        bundle = dataset_bundle(tmp_path / "coco", Publication(*repo, mode))
+        card = next(item.origin for item in bundle.files if item.path == "README.md").decode()
+        assert "common objects in context. ECCV 2014" in card
+        assert ("clean/shard-00000.parquet" in {item.path for item in bundle.files}) == (mode == "gated")
 
 
 @pytest.mark.parametrize("form", ["folder", "fiftyone"])

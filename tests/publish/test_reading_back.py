@@ -130,6 +130,12 @@ def test_what_cannot_be_read_is_one_clear_error(what, hub, as_user, toys):
     assert re.search(words, done.stderr.splitlines()[-1]), done.stderr
 
 
+def test_the_address_that_fsspec_has_for_a_repository_is_understood(hub, as_user, toys):
+    assert as_user("publish", toys(), "lab/toys").returncode == 0
+    done = as_user(code="import occbench; print(len(occbench.load('hf://datasets/lab/toys')))")
+    assert done.stdout == "24\n", done.stderr
+
+
 def test_a_strangers_python_file_is_not_run(hub, as_user, toys, tmp_path):
     assert as_user("publish", toys(), "lab/evil").returncode == 0
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'pwned')!r}, 'w')")

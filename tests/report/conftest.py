@@ -1,5 +1,8 @@
-"""Results made by hand, with names that every format has to escape."""
+"""Results made by hand, with names that every format has to escape, and a browser to look at their pages."""
 
+import os
+import shutil
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -21,6 +24,12 @@ from occbench.core.results import (
 
 #: Hostile in HTML, LaTeX, Markdown, CSV and SVG at once.
 HOSTILE = '<script>alert("1")</script> & 50 %_$x$|`\\'
+
+
+@pytest.fixture
+def hostile():
+    """A name that every format has to escape."""
+    return HOSTILE
 
 
 def _row(label, start):
@@ -71,3 +80,52 @@ def results():
 def hostile_class_first(results):
     """The same with the hostile class among the worst."""
     return replace(results, classes=results.classes[::-1])
+
+
+#: The variable names a Chromium that must be there, as continuous integration does; without it, tests may be skipped.
+CHROMIUM = "OCCBENCH_TEST_CHROMIUM"
+#: What Chromium needs in a container, and what it would otherwise ask the network of its own accord.
+QUIETLY = (
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--disable-dev-shm-usage",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium with an empty profile; not longer than a module, for its event loop would be in others' way."""
+    named = os.environ.get(CHROMIUM)
+    found = named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not found:
+        pytest.skip(f"no Chromium on the path: apt-get install chromium, or set {CHROMIUM}")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=QUIETLY)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    """Open a page; when the test ends, it must have been quiet: no error, no message, no dialog, no request."""
+    noise = []
+    with ExitStack() as contexts:
+
+        def open_page(html, **options):
+            path = tmp_path / f"page-{len(list(tmp_path.glob('page-*')))}.html"
+            path.write_text(html, encoding="utf-8")
+            context = browser.new_context(**options)
+            contexts.callback(context.close)
+            context.set_default_timeout(10_000)
+            page = context.new_page()
+            page.on("console", lambda message: noise.append(f"console: {message.text}"))
+            page.on("pageerror", lambda error: noise.append(f"error: {error}"))
+            page.on("dialog", lambda dialog: (noise.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+            page.on("request", lambda request: noise.append(f"request: {request.url}"))
+            page.goto(path.as_uri())
+            assert noise[:1] == [f"request: {path.as_uri()}"]
+            noise.pop(0)
+            return page
+
+        yield open_page
+    assert noise == []

@@ -1,10 +1,17 @@
+import json
 import re
+from base64 import b64decode, b64encode
+from dataclasses import replace
+from hashlib import sha256
 from html.parser import HTMLParser
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
-from occbench.core.results import ExamplePrediction
+from occbench.core.results import ExampleAnswer, ExamplePrediction
 from occbench.report.benchmark_page import write_benchmark_page
+from occbench.report.example_browser import PAGE
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -40,6 +47,12 @@ def read(page):
     return reader
 
 
+def png(colour="teal"):
+    file = BytesIO()
+    Image.new("RGB", (8, 8), colour).save(file, "PNG")
+    return file.getvalue()
+
+
 @pytest.fixture
 def page(hostile_class_first):
     return read(write_benchmark_page([hostile_class_first]))
@@ -47,7 +60,7 @@ def page(hostile_class_first):
 
 def test_names_stay_text(page, hostile_class_first):
     name = hostile_class_first.classes[0].name
-    assert page.tags.count("script") == 1, "the sorting script, and none that a name brought"
+    assert page.tags.count("script") == 1, "the page's own script, and none that a name brought"
     assert page.text.count(name) >= 4, "table, curve, heat map, class"
 
 
@@ -64,7 +77,8 @@ def test_every_link_inside_has_its_target_and_every_id_is_unique(hostile_class_f
     reader = read(write_benchmark_page([hostile_class_first, hostile_class_first]))
     ids = [value for _, name, value in reader.attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    wanted = {value[1:] for _, name, value in reader.attributes if name in ("href", "xlink:href")}
+    links = [value for tag, name, value in reader.attributes if name in ("href", "xlink:href") and tag != "link"]
+    wanted = {value.removeprefix("#") for value in links}
     wanted |= {value for _, name, value in reader.attributes if name == "aria-labelledby"}
     assert wanted <= set(ids)
 
@@ -96,12 +110,53 @@ def test_without_photographs_it_says_so(page):
 
 
 def test_examples_show_what_every_row_answered(results):
-    example = ExamplePrediction("k1", "mug", "leaf2_10_c", b"\x89PNG", (("C", "<b>cup</b>", False), ("D", "mug", True)))
+    answers = (ExampleAnswer("C", "<b>cup</b>", False, 0.625), ExampleAnswer("D", "mug", True, None))
+    example = ExamplePrediction("k1", "mug", "leaf2_10_c", "10c", png(), answers)
     reader = read(write_benchmark_page([results], [[example]]))
-    assert "data:image/png;base64,iVBORw==" in [value for _, _, value in reader.attributes]
     assert ("img", "alt", "mug under leaf2_10_c") in reader.attributes
-    assert " C: <b>cup</b>" in reader.text
-    assert [value for _, name, value in reader.attributes if value in ("right", "wrong")] == ["wrong", "right"]
+    (source,) = [value for _, name, value in reader.attributes if name == "src" and value.startswith("data:image/webp")]
+    with Image.open(BytesIO(b64decode(source.partition(",")[2]))) as shown:
+        assert (shown.format, shown.size) == ("WEBP", (8, 8))
+    text = "".join(reader.text)
+    assert "wrong: C: <b>cup</b> 62 %" in text
+    assert "right: D: mug" in text
+    classes = [value for tag, name, value in reader.attributes if tag == "li" and name == "class"]
+    assert classes == ["wrong", "right"]
+
+
+def test_examples_beyond_the_first_page_are_data_that_holds_no_markup(results, hostile):
+    answers = (ExampleAnswer(hostile, "</script><b>", True, 1.0),)
+    examples = [ExamplePrediction(f"k{n}", hostile, "<!--", "g", png(), answers) for n in range(PAGE + 40)]
+    source = write_benchmark_page([results], [iter(examples)])
+    found = re.findall(r'<script type="application/json" data-(\w+)[^>]*>(.*?)</script>', source)
+    assert [name for name, _ in found] == ["examples", "pictures", "pictures"]
+    assert not any(set(text) & set("<>&") for _, text in found)
+    data, *pictures = [json.loads(text) for _, text in found]
+    assert data["classes"] == [hostile, "</script><b>"]
+    assert len(data["examples"]) == PAGE + 40
+    assert [len(chunk) for chunk in pictures] == [data["chunk"], 8]
+    assert read(source).tags.count("figure") == PAGE + 1, "the first page and the blank"
+
+
+def test_no_script_runs_but_the_pages_own(hostile_class_first):
+    source = write_benchmark_page([hostile_class_first])
+    (script,) = re.findall(r"<script>(.*?)</script>", source, re.DOTALL)
+    (policy,) = [value for _, name, value in read(source).attributes if name == "content" and "script-src" in value]
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none';")
+
+
+def test_every_table_has_a_caption_and_every_header_its_scope(page):
+    assert page.tags.count("caption") == page.tags.count("table") >= 7
+    assert page.tags.count("th") == sum(tag == "th" and name == "scope" for tag, name, _ in page.attributes)
+
+
+def test_what_runs_did_not_measure_is_not_made_up(results):
+    measured = replace(results, costs=(replace(results.costs[0], of_bare=0.875), results.costs[1]))
+    text = read(write_benchmark_page([measured])).text
+    assert "0.88" in text
+    assert text.count("not measured") == 1
 
 
 def test_several_tables_are_linked_from_the_top(results):

@@ -31,6 +31,11 @@ def test_every_kind_of_number_is_there(frame, results):
     assert (frame.section == "occluder").sum() == 6, "a pattern that was not scored has no row"
 
 
+def test_a_ratio_that_was_measured_is_among_the_costs(results):
+    measured = replace(results, costs=(replace(results.costs[0], of_bare=0.875), results.costs[1]))
+    assert [row.value for row in csv_rows(measured) if row.metric == "of_bare"] == [0.875]
+
+
 def test_claims_carry_their_verdict(frame):
     claims = frame[frame.section == "claim"]
     assert list(claims["note"]) == ["holds", "fails", "undecided", "not judged: a fact"]

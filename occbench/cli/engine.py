@@ -1,0 +1,75 @@
+"""Where a verb's work runs: the options `--engine` and `--address`, and the executor that they ask for."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from occbench.core.interfaces import Executor
+    from occbench.data.recipe import Recipe
+    from occbench.engine.cluster import RayExecutor
+
+__all__ = ["AddressOption", "Engine", "EngineName", "EngineOption"]
+
+EngineName = Literal["local", "ray"]
+EngineOption = Annotated[
+    EngineName,
+    typer.Option("--engine", help="Where work runs: processes of this machine, or the tasks of a Ray cluster."),
+]
+AddressOption = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        help="With --engine ray: `auto` finds the cluster of this machine (or of RAY_ADDRESS), HOST:PORT and "
+        "ray://HOST:10001 name one, `local` starts one on this machine.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the two options say.
+
+    Attributes:
+        name: which engine.
+        address: of a Ray cluster.
+    """
+
+    name: EngineName = "local"
+    address: str = "auto"
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether work may run on other machines."""
+        return self.name == "ray"
+
+    def for_recipe(self, recipe: "Recipe", workers: int) -> "Executor":
+        """Return where a recipe's shards are made.
+
+        Args:
+            recipe: decides how many workers suit it, and whether they need GPUs.
+            workers: what was asked for; below 0 nothing.
+        """
+        from occbench.engine.local import LocalExecutor
+        from occbench.generate.plan import default_workers, uses_gpu
+
+        if self.is_cluster:
+            return self._cluster(max(0, workers), 1, uses_gpu(recipe))
+        return LocalExecutor(default_workers(recipe) if workers < 0 else workers)
+
+    def for_cells(self, jobs: int, threads: int) -> "RayExecutor":
+        """Return where a cluster trains and scores cells.
+
+        Args:
+            jobs: at most so many at the same time; 0 as many as fit.
+            threads: CPU threads of each.
+        """
+        return self._cluster(jobs, threads, gpu=True)
+
+    def _cluster(self, workers: int, cpus: int, gpu: bool) -> "RayExecutor":
+        from occbench.engine.cluster import RayExecutor
+
+        executor = RayExecutor(self.address, workers, cpus, gpu)
+        executor.connect()  # a cluster that is not there is found now, not after the source has been read
+        return executor
