@@ -351,7 +351,6 @@ PINNED = {
     "caltech101-inclusive": ("683934b91c65f163", "1181274ade5db9a2"),
     "cub200": ("45148a8f68c20ef2", "3da8859fd1ec4b9e"),
     "quickstart": ("2aae41d02e1d7bf4", "c88ceda155df3b7d"),
-    "toyparts-levels": ("d42abf8fec4a1f66", "7bec576e4bb5b775"),
 }
 
 
