@@ -1,6 +1,6 @@
 """Example predictions: test images under test conditions, rendered again, with what every row answered."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from occbench.bench.label_metrics import decide
+from occbench.bench.label_predictions import read_label_block, stored_labels
 from occbench.bench.materials import Materials
 from occbench.bench.predictions import block_file
 from occbench.bench.run import test_set
@@ -19,7 +21,10 @@ from occbench.core.errors import DatasetError
 from occbench.core.results import ExampleAnswer, ExamplePrediction, ResultSet
 from occbench.core.types import Condition
 
-__all__ = ["Answers", "LabelAnswers", "example_predictions", "read_answers", "read_label_answers"]
+__all__ = ["Answers", "example_predictions", "read_answers"]
+
+#: Image -> (answer, whether it is right, its probability where that can be told).
+_Told = Callable[[int], tuple[str, bool, float | None]]
 
 #: Steps of the golden ratio visit conditions in an order whose every beginning is evenly spread.
 _GOLDEN: Final = 0.6180339887498949
@@ -36,35 +41,6 @@ class Answers:
 
     top1: NDArray[np.integer]
     confidence: NDArray[np.float64]
-
-    def example(self, row: str, image: int, target: Tensor, classes: Sequence[str]) -> ExampleAnswer:
-        """Return what ``row`` answered for one image.
-
-        Args:
-            row: label of the row.
-            image: its position in the test set.
-            target: its label.
-            classes: names in label order.
-        """
-        answer, confidence = int(self.top1[image]), float(self.confidence[image])
-        return ExampleAnswer(row, classes[answer], answer == int(target), None if np.isnan(confidence) else confidence)
-
-
-@dataclass(frozen=True, eq=False)
-class LabelAnswers:
-    """What one row answered under one condition where images have several labels.
-
-    Attributes:
-        there: bool[n_images, n_classes], the classes that were said to be there.
-    """
-
-    there: NDArray[np.bool_]
-
-    def example(self, row: str, image: int, target: Tensor, classes: Sequence[str]) -> ExampleAnswer:
-        """Return what ``row`` answered for one image; right where every known class is. See ``Answers.example``."""
-        said, known = self.there[image].tolist(), target.tolist()
-        right = all(one == bool(other) for one, other in zip(said, known, strict=True) if other in (0, 1))
-        return ExampleAnswer(row, _named(said, classes), right, None)
 
 
 def example_predictions(
@@ -119,10 +95,10 @@ def _choose(images: int, conditions: tuple[Condition, ...], count: int) -> list[
 def _examples(
     materials: Materials, chosen: list[tuple[int, Condition]], scores: Mapping[str, Path]
 ) -> Iterator[ExamplePrediction]:
-    classes = materials.split.classes
-    blocks: dict[Path, Answers | LabelAnswers] = {}
+    labels, classes = materials.test.labels, materials.split.classes
+    blocks: dict[Path, _Told] = {}
     for image, condition in chosen:
-        example, target = materials.test.examples[image], materials.test.labels[image]
+        example = materials.test.examples[image]
         pixels, _ = materials.renderer.render(example, condition)
         png = BytesIO()
         Image.fromarray(pixels).save(png, "PNG")
@@ -130,10 +106,38 @@ def _examples(
         for row, folder in scores.items():
             path = block_file(folder, condition)
             if path not in blocks:
-                blocks[path] = read_answers(path) if target.ndim == 0 else read_label_answers(path)
-            answers.append(blocks[path].example(row, image, target, classes))
-        truth = classes[int(target)] if target.ndim == 0 else _named((target == 1).tolist(), classes)
+                blocks[path] = _several(path, labels, classes) if labels.ndim == 2 else _one(path, labels, classes)
+            answers.append(ExampleAnswer(row, *blocks[path](image)))
+        truth = _named((labels[image] == 1).tolist(), classes) if labels.ndim == 2 else classes[int(labels[image])]
         yield ExamplePrediction(example.key, truth, condition.name, condition.group, png.getvalue(), tuple(answers))
+
+
+def _one(path: Path, labels: Tensor, classes: Sequence[str]) -> _Told:
+    """Read a block of images with one label."""
+    found = read_answers(path)
+
+    def told(image: int) -> tuple[str, bool, float | None]:
+        answer, confidence = int(found.top1[image]), float(found.confidence[image])
+        return classes[answer], answer == int(labels[image]), None if np.isnan(confidence) else confidence
+
+    return told
+
+
+def _several(path: Path, labels: Tensor, classes: Sequence[str]) -> _Told:
+    """Read a block of images with several labels: an answer is right that is right about every known class."""
+    predicted = decide(read_label_block(path)[0])
+    truth = stored_labels(labels)
+
+    def told(image: int) -> tuple[str, bool, float | None]:
+        known = truth[image] >= 0
+        right = bool((predicted[image][known] == (truth[image][known] == 1)).all())
+        return _named(predicted[image].tolist(), classes), right, None
+
+    return told
+
+
+def _named(there: Sequence[bool], classes: Sequence[str]) -> str:
+    return ", ".join(name for name, one in zip(classes, there, strict=True) if one) or "nothing"
 
 
 def read_answers(path: Path) -> Answers:
@@ -148,13 +152,3 @@ def read_answers(path: Path) -> Answers:
     told = p_label >= np.finfo(np.float32).tiny
     wrong = np.where(told, p_label * np.exp(np.where(told, -margin, 0)), np.nan)
     return Answers(top1, np.minimum(np.where(top1 == label, p_label, wrong), 1))
-
-
-def read_label_answers(path: Path) -> LabelAnswers:
-    """Read a block of several labels: a class is said to be there from a probability of one half."""
-    logits = pq.read_table(path, columns=["logits"])["logits"]
-    return LabelAnswers(np.stack([np.asarray(row) for row in logits.to_pylist()]) >= 0)
-
-
-def _named(there: Sequence[bool], classes: Sequence[str]) -> str:
-    return ", ".join(name for name, one in zip(classes, there, strict=True) if one) or "nothing"

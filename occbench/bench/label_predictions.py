@@ -28,7 +28,7 @@ from occbench.core.errors import DatasetError
 from occbench.core.files import whole_file
 from occbench.core.types import Condition
 
-__all__ = ["labels_identity", "read_label_outcomes", "stored_labels", "write_label_block"]
+__all__ = ["labels_identity", "read_label_block", "read_label_outcomes", "stored_labels", "write_label_block"]
 
 
 def stored_labels(targets: Tensor) -> NDArray[np.int8]:
@@ -83,19 +83,28 @@ def read_label_outcomes(
     sizes: NDArray[np.uint8] | None = None
     for condition in conditions:
         path = block_file(folder, condition)
-        try:
-            table = pq.read_table(path)
-            found = _matrix(table, "labels")
-            logits.append(_matrix(table, "logits"))
-        except (OSError, KeyError, ValueError, pa.ArrowInvalid) as error:
-            raise DatasetError(f"{path} cannot be read: {error}. Delete it and run again.") from error
+        answers, found, sizes = read_label_block(path)
+        logits.append(answers)
         if labels is not None and not np.array_equal(found, labels):
             raise DatasetError(f"{path} was scored on other images than the blocks beside it: delete the folder.")
         labels = found
-        sizes = _matrix(table, "sizes") if "sizes" in table.column_names else None
     if labels is None:
         raise DatasetError(f"{folder}: no condition was asked for.")
     return LabelOutcomes(logits, labels, tuple(conditions), sizes, unknown)
+
+
+def read_label_block(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.uint8] | None]:
+    """Return a block's logits, labels and, where they are known, sizes of objects; each [N, C].
+
+    Raises:
+        DatasetError: it is missing or damaged.
+    """
+    try:
+        table = pq.read_table(path)
+        sizes = _matrix(table, "sizes") if "sizes" in table.column_names else None
+        return _matrix(table, "logits"), _matrix(table, "labels"), sizes
+    except (OSError, KeyError, ValueError, pa.ArrowInvalid) as error:
+        raise DatasetError(f"{path} cannot be read: {error}. Delete it and run again.") from error
 
 
 def _lists(values: NDArray[Any]) -> pa.Array:
