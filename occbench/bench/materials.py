@@ -18,7 +18,7 @@ from occbench.core.types import CLEAN, Condition, Example
 from occbench.data.config import PluginSpec, build_plugin
 from occbench.data.render import Renderer
 
-__all__ = ["Materials", "load_materials"]
+__all__ = ["Materials", "load_materials", "open_test_source"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,10 +179,7 @@ def load_materials(
     """
     kept = store or PixelStore()
     rule = benchmark.split.test_source
-    path = getattr(source, "path", "")
-    test_source = source
-    if rule is not None:
-        test_source = build_plugin(rule.name, "sources", Source, {"path": path, **rule.options})
+    test_source = open_test_source(benchmark, source)
     if list(test_source.classes) != list(source.classes):
         raise ConfigError(
             f"the test source {rule.name if rule else ''} has other classes than the training source, or another "
@@ -213,3 +210,11 @@ def load_materials(
         pair_renderer=Renderer(benchmark.pair_recipe().build_occlusions(), benchmark.split_seed),
         origin=fingerprint([source.fingerprint, test_source.fingerprint]),
     )
+
+
+def open_test_source(benchmark: Benchmark, source: Source) -> Source:
+    """Return the source of a benchmark's test images: ``source`` itself where the split names no other."""
+    rule = benchmark.split.test_source
+    if rule is None:
+        return source
+    return build_plugin(rule.name, "sources", Source, {"path": getattr(source, "path", ""), **rule.options})

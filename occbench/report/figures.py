@@ -8,6 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from occbench.core.results import Curve
+from occbench.report.palette import COLOURS, DASHES, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,10 +18,6 @@ __all__ = ["describe_curves", "draw_curves"]
 
 #: Stands for the page's text colour until the SVG is written; no other line has it.
 _INK: Final = "#010203"
-#: Told apart on light and on dark paper, and by the common colour deficiencies; dashes and markers say it again.
-_COLOURS: Final = ("#2f7fd0", "#d9651f", "#1f9e77", "#a45fc4", "#b8860b", "#d4477c", "#5f7f8f", "#6b8e23")
-_DASHES: Final = ("-", "--", "-.", ":")
-_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def draw_curves(curves: Sequence[Curve], prefix: str) -> str:
@@ -58,7 +55,7 @@ def describe_curves(curves: Sequence[Curve]) -> str:
 
 
 def _draw(axes: "Axes", curve: Curve, number: int) -> None:
-    colour = _COLOURS[number % len(_COLOURS)]
+    colour = COLOURS[number % len(COLOURS)]
     ratios = [100 * ratio for ratio, _ in curve.points]
     values = [point.value for _, point in curve.points]
     low = [point.value if point.low is None else point.low for _, point in curve.points]
@@ -68,8 +65,8 @@ def _draw(axes: "Axes", curve: Curve, number: int) -> None:
         ratios,
         values,
         color=colour,
-        linestyle=_DASHES[number % len(_DASHES)],
-        marker=_MARKERS[number % len(_MARKERS)],
+        linestyle=DASHES[number % len(DASHES)],
+        marker=MARKERS[number % len(MARKERS)],
         markersize=5,
         linewidth=1.8,
         label=curve.label,
