@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from occbench.cli import benchmarks, datasets, occluders, publishing, scoring, training
+from occbench.cli import analyses, benchmarks, datasets, occluders, publishing, scoring, training
 
 __all__ = ["app", "main"]
 
@@ -28,6 +28,7 @@ scoring.register(app)
 benchmarks.register(app)
 publishing.register(app)
 app.add_typer(occluders.app, name="occluders")
+app.add_typer(analyses.app, name="analyse")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from occbench.core.results import Curve
+from occbench.report.palette import COLOURS, DASHES, MARKERS, line_style
 from occbench.report.wording import against, capital
 
 if TYPE_CHECKING:
@@ -17,22 +18,18 @@ __all__ = ["describe_curves", "draw_curves", "draw_key"]
 
 #: Stands for the page's text colour until the SVG is written; no other line has it.
 _INK: Final = "#010203"
-#: Told apart on light and on dark paper, and by the common colour deficiencies; dashes and markers say it again.
-_COLOURS: Final = ("#2f7fd0", "#d9651f", "#1f9e77", "#a45fc4", "#b8860b", "#d4477c", "#5f7f8f", "#6b8e23")
 #: Opacity of a band; that of many is less, for they lie on each other.
 _BAND: Final = 0.16
-#: Lengths of dashes and gaps in units of the line's width.
-_DASHES: Final = ((), (3.7, 1.6), (6.4, 1.6, 1.0, 1.6), (1.0, 1.65))
-#: Matplotlib's name of a marker and the same in a square from -1 to 1.
-_MARKERS: Final = (
-    ("o", "M-.9 0a.9 .9 0 1 0 1.8 0a.9 .9 0 1 0 -1.8 0z"),
-    ("s", "M-.85-.85h1.7v1.7h-1.7z"),
-    ("^", "M0-1L1 .9H-1z"),
-    ("D", "M0-1.1L1.1 0L0 1.1L-1.1 0z"),
-    ("v", "M0 1L1-.9H-1z"),
-    ("P", "M-.35-1h.7v.65h.65v.7h-.65v.65h-.7v-.65h-.65v-.7h.65z"),
-    ("X", "M-1-.5L-.5-1L0-.5L.5-1L1-.5L.5 0L1 .5L.5 1L0 .5L-.5 1L-1 .5L-.5 0z"),
-    ("*", "M0-1.1L.26-.36L1.05-.34L.42 .14L.65 .89L0 .44L-.65 .89L-.42 .14L-1.05-.34L-.26-.36z"),
+#: Each of the markers in a square from -1 to 1.
+_OUTLINES: Final = (
+    "M-.9 0a.9 .9 0 1 0 1.8 0a.9 .9 0 1 0 -1.8 0z",
+    "M-.85-.85h1.7v1.7h-1.7z",
+    "M0-1L1 .9H-1z",
+    "M0-1.1L1.1 0L0 1.1L-1.1 0z",
+    "M0 1L1-.9H-1z",
+    "M-.35-1h.7v.65h.65v.7h-.65v.65h-.7v-.65h-.65v-.7h.65z",
+    "M-1-.5L-.5-1L0-.5L.5-1L1-.5L.5 0L1 .5L.5 1L0 .5L-.5 1L-1 .5L-.5 0z",
+    "M0-1.1L.26-.36L1.05-.34L.42 .14L.65 .89L0 .44L-.65 .89L-.42 .14L-1.05-.34L-.26-.36z",
 )
 
 
@@ -52,7 +49,7 @@ def draw_curves(curves: Sequence[Curve], prefix: str, metric: str = "top-1 accur
         figure = Figure(figsize=(5.6, 3.9), layout="constrained")
         axes = figure.subplots()
         for number, curve in enumerate(curves):
-            _draw(axes, curve, number, band=_BAND if len(curves) <= len(_COLOURS) else _BAND / 2)
+            _draw(axes, curve, number, band=_BAND if len(curves) <= len(COLOURS) else _BAND / 2)
         _dress(axes, curves, metric)
         text = StringIO()
         figure.savefig(text, format="svg", transparent=True)
@@ -97,9 +94,9 @@ class _Style:
 
 
 def _style(number: int) -> _Style:
-    turn, place = divmod(number, len(_COLOURS))
-    marker, outline = _MARKERS[(place + 3 * turn) % len(_MARKERS)]
-    return _Style(_COLOURS[place], _DASHES[(place + turn) % len(_DASHES)], marker, outline)
+    turn, place = divmod(number, len(COLOURS))
+    marker = (place + 3 * turn) % len(MARKERS)
+    return _Style(COLOURS[place], DASHES[(place + turn) % len(DASHES)], MARKERS[marker], _OUTLINES[marker])
 
 
 def _draw(axes: "Axes", curve: Curve, number: int, band: float) -> None:
@@ -114,7 +111,7 @@ def _draw(axes: "Axes", curve: Curve, number: int, band: float) -> None:
         ratios,
         values,
         color=style.colour,
-        linestyle=(0, style.dashes) if style.dashes else "-",
+        linestyle=line_style(style.dashes),
         marker=style.marker,
         markersize=5,
         linewidth=1.8,

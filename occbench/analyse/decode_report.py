@@ -1,0 +1,104 @@
+"""The page of figure 7: errors on held-out images and the verdicts on what the paper says of them."""
+
+from typing import TYPE_CHECKING, Final
+
+from occbench.analyse.decode_errors import DecodedErrors
+from occbench.analyse.findings import Analysis, Finding, above
+from occbench.analyse.intervals import Estimate, over_images
+from occbench.analyse.opened_run import OpenedRun
+
+if TYPE_CHECKING:
+    from occbench.analyse.decode import DecodeRequest
+
+__all__ = ["report_decode"]
+
+_WHERE: Final = "figure 7 and section 4.1.2"
+#: Share of pseudo vectors that keep their class from which on the claim is taken to hold [inference].
+_KEPT: Final = 0.95
+
+
+def report_decode(
+    run: OpenedRun, request: "DecodeRequest", counts: tuple[int, int, int], errors: DecodedErrors
+) -> Analysis:
+    """Return the analysis.
+
+    Args:
+        run: the network.
+        request: what was asked.
+        counts: training images, held-out images and conditions.
+        errors: of the held-out images.
+    """
+    rule = request.rule
+    named = {
+        "clean image, decoded from its vector": errors.clean,
+        "clean image, guessed as the mean training image": errors.clean_guess,
+        "occluded image, decoded from its vector": errors.occluded,
+        "occluded image, decoded from a pseudo vector": errors.pseudo,
+        "occluded image, guessed as the mean training image": errors.occluded_guess,
+        "occluded image, guessed as the mean under its pattern": errors.pattern_guess,
+    }
+    estimates = {name: over_images(values) for name, values in named.items()}
+    kept = {
+        "pseudo vectors that keep the clean vector's class": over_images(errors.pseudo_kept),
+        "real occluded vectors that keep the clean vector's class": over_images(errors.occluded_kept),
+    }
+    rows = [[name, f"{item.value:.4f}", f"[{item.low:.4f}, {item.high:.4f}]"] for name, item in estimates.items()]
+    rows += [
+        [name, f"{100 * item.value:.1f} %", f"[{100 * item.low:.1f}, {100 * item.high:.1f}]"]
+        for name, item in kept.items()
+    ]
+    training, held_out, conditions = counts
+    return Analysis(
+        name="decode",
+        title=f"Decoded deep feature vectors: {run.name}",
+        about=[
+            f"Figure 7 of Cen et al. (arXiv 2011.00768; the decoder of S.II) at {rule.size_px} px, {rule.width} "
+            f"channels to begin with, {rule.epochs} epochs on {training} training images, clean and under {conditions} "
+            f"patterns; judged on {held_out} test images. Pseudo vectors: the clean vector plus the difference vector "
+            f"of a drawn pair under the same pattern, beta 1. Seed {rule.seed}.",
+            "Errors are mean squared errors of pixels in 0..1, against the image that was really so occluded; "
+            "intervals are Student's t over images at 95 %.",
+        ],
+        columns=("held-out images", "value", "95 % interval"),
+        rows=rows,
+        findings=_findings(errors),
+        numbers={
+            "analysis": "decode",
+            "provenance": run.provenance,
+            "decoder": {"size_px": rule.size_px, "width": rule.width, "epochs": rule.epochs, "seed": rule.seed},
+            "training_images": training,
+            "held_out_images": held_out,
+            "conditions": conditions,
+            "mean_squared_errors": {name: item.as_json() for name, item in estimates.items()},
+            "shares": {name: item.as_json() for name, item in kept.items()},
+        },
+        pictures={
+            "decode.png": "rows of pictures: a clean image, the same occluded, and what the decoder makes of the clean "
+            "vector, the occluded one and a pseudo vector"
+        },
+    )
+
+
+def _findings(errors: DecodedErrors) -> list[Finding]:
+    gain = over_images(errors.pattern_guess - errors.pseudo)
+    behind = over_images(errors.pseudo - errors.occluded)
+    kept = over_images(errors.pseudo_kept)
+    return [
+        Finding(
+            "images decoded from pseudo vectors can be very similar to the occluded images",
+            f"{_WHERE}; judged as: nearer to them than the mean training image under the same pattern",
+            above(gain, 0.0),
+            f"error lower by {_error(gain)}; against decoded real occluded vectors it is higher by {_error(behind)}",
+        ),
+        Finding(
+            "pseudo vectors keep what makes the image's class recognisable",
+            f"{_WHERE}, where people judged the pictures; judged as: the run's own last layer gives the clean vector's "
+            f"answer to {100 * _KEPT:g} % or more",
+            above(kept, _KEPT),
+            f"{100 * kept.value:.1f} % [{100 * kept.low:.1f}, {100 * kept.high:.1f}]",
+        ),
+    ]
+
+
+def _error(estimate: Estimate) -> str:
+    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"

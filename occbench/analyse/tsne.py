@@ -1,0 +1,130 @@
+"""Figures 2, 3 and S1 of Cen et al.: deep feature vectors, difference vectors and pseudo vectors in the plane.
+
+The picture is t-SNE's (van der Maaten and Hinton 2008), which keeps neighbours and nothing else: sizes of and distances
+between clusters mean nothing in it. What is claimed of the picture is therefore measured in the original space.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occbench.analyse.difference_vectors import PairedVectors, paired_vectors
+from occbench.analyse.findings import Analysis, save_picture, write_analysis
+from occbench.analyse.geometry import ClusterScore, own_class_shares, silhouette_of
+from occbench.analyse.opened_run import OpenedRun
+from occbench.analyse.tsne_picture import draw_all_classes, draw_vectors
+from occbench.analyse.tsne_report import Measured, report_tsne
+from occbench.core.errors import ConfigError
+from occbench.core.seeding import stream
+
+__all__ = ["EmbeddingRequest", "chosen_classes", "embed", "pattern_silhouettes", "write_tsne"]
+
+_SHUFFLES = 200
+_SHUFFLES_OF_ALL = 20
+
+
+@dataclass(frozen=True)
+class EmbeddingRequest:
+    """What to draw.
+
+    Attributes:
+        classes: names; empty draws ``class_count`` of them.
+        class_count: how many classes to draw by seed.
+        images: clean images of each class.
+        group: condition group of the occluded twins: one pattern for each occluder.
+        beta: factor of the difference vectors in pseudo vectors.
+        held_out: test images instead of training images.
+        all_classes: images of every class in figure S1, from the training images; 0 leaves the figure out.
+        seed: names every draw: classes, images, shuffles, the embedding's start.
+
+    Raises:
+        ConfigError: a number that makes no sense.
+    """
+
+    classes: tuple[str, ...] = ()
+    class_count: int = 4
+    images: int = 10
+    group: str = "20c"
+    beta: float = 1.0
+    held_out: bool = True
+    all_classes: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        wanted = len(self.classes) or self.class_count
+        if wanted < 2 or self.images < 2 or self.all_classes < 0:
+            raise ConfigError(
+                f"an embedding needs 2 classes of 2 images or more, found {wanted} classes of {self.images}."
+            )
+
+
+def chosen_classes(request: EmbeddingRequest, names: tuple[str, ...]) -> list[int]:
+    """Return the head labels of the classes asked for, or drawn.
+
+    Raises:
+        ConfigError: a class that the run does not know, or more than it has.
+    """
+    if unknown := [name for name in request.classes if name not in names]:
+        raise ConfigError(
+            f"--classes asks for {unknown[0]}, the run's {len(names)} classes are {', '.join(names[:8])}, ..."
+        )
+    if request.classes:
+        return [names.index(name) for name in request.classes]
+    if request.class_count > len(names):
+        raise ConfigError(f"{request.class_count} classes were asked for, the run has {len(names)}: ask for fewer.")
+    return sorted(stream(request.seed, "analyse", "classes").permutation(len(names))[: request.class_count].tolist())
+
+
+def embed(vectors: NDArray[np.floating], seed: int) -> NDArray[np.float64]:
+    """Return float64[N, 2]: t-SNE of vectors float[N, D] by scikit-learn, started from their principal components.
+
+    The perplexity is 30, or a third of the points where there are fewer than 90; equal seeds give equal pictures on one
+    machine.
+    """
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30.0, (len(vectors) - 1) / 3)
+    made = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(vectors)
+    return np.asarray(made, dtype=np.float64)
+
+
+def write_tsne(run: OpenedRun, request: EmbeddingRequest, folder: Path) -> Analysis:
+    """Compute, draw and write the analysis; return it.
+
+    Raises:
+        ConfigError: classes, images or a group that the run does not have.
+    """
+    names = tuple(run.materials.split.classes)
+    labels = chosen_classes(request, names)
+    conditions = run.conditions(request.group)
+    images = run.draw(labels, request.images, request.seed, held_out=request.held_out)
+    paired = paired_vectors(run, images, conditions)
+    shares = own_class_shares(paired, request.beta)
+    few = pattern_silhouettes(paired, request.seed, _SHUFFLES)
+    shown = [names[label] for label in labels]
+    patterns = [str(item.parameters.get("occluder", item.name)) for item in conditions]
+    save_picture(lambda: draw_vectors(paired, shown, patterns, request.beta, request.seed, embed), folder / "tsne.png")
+    every = None
+    if request.all_classes:
+        drawn = run.draw(range(len(names)), request.all_classes, request.seed, held_out=False)
+        whole = paired_vectors(run, drawn, conditions)
+        every = pattern_silhouettes(whole, request.seed, _SHUFFLES_OF_ALL)[0]
+        save_picture(lambda: draw_all_classes(whole, patterns, request.seed, embed), folder / "tsne-all.png")
+    made = report_tsne(run, request, Measured(shown, patterns, *few, every, len(names), shares))
+    write_analysis(made, folder)
+    return made
+
+
+def pattern_silhouettes(paired: PairedVectors, seed: int, shuffles: int) -> tuple[ClusterScore, ClusterScore]:
+    """Return the silhouettes of difference vectors by pattern and by class.
+
+    Raises:
+        ConfigError: a single pattern.
+    """
+    images, patterns, dim = paired.differences.shape
+    vectors = paired.differences.reshape(images * patterns, dim).double().numpy()
+    by_pattern = np.tile(np.arange(patterns), images)
+    by_class = np.repeat(paired.labels.numpy(), patterns)
+    return silhouette_of(vectors, by_pattern, seed, shuffles), silhouette_of(vectors, by_class, seed, shuffles)
