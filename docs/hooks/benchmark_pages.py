@@ -1,17 +1,16 @@
 """One page for every benchmark: its YAML, arms, claims, the paper's numbers, inferred values, where it was measured."""
 
 from functools import cache
-from pathlib import Path
 from typing import Final
 
-from claim_tables import text_of_verdict, verdicts_of
+from claim_tables import NOT_RUN, text_of_verdict, verdicts_of
+from repository_pages import REPOSITORY
 
 from occbench.bench.protocol import Arm, Benchmark, benchmark_names, load_benchmark
 from occbench.bench.reference import claims_for, reference_table
 
-__all__ = ["REPOSITORY", "benchmark_pages", "benchmarks_with"]
+__all__ = ["benchmark_pages", "benchmarks_with"]
 
-REPOSITORY: Final = Path(__file__).parents[2]
 _RESULTS: Final = REPOSITORY / "benchmarks" / "results"
 
 
@@ -84,8 +83,7 @@ def _claims(loaded: Benchmark) -> str:
         printed = "" if item.printed is None else f"{item.printed:g} {item.unit}"
         rows.append(f"| {item.title}{statement} | {printed} | {text_of_verdict(item, judged)} | {item.source} |")
     for text in loaded.claims:
-        verdict, margin = judged.get(text, ("not run", ""))
-        rows.append(f"| `{text}` | | {verdict} {margin} | this benchmark |")
+        rows.append(f"| `{text}` | | {judged.get(text, NOT_RUN)} | this benchmark |")
     return "\n".join(rows) if len(rows) > 2 else "It makes no claim."
 
 

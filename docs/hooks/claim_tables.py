@@ -6,11 +6,12 @@ from typing import Final
 
 from occbench.bench.reference import PublishedClaim, claims_for
 
-__all__ = ["BENCHMARKS_OF", "claim_tables", "text_of_verdict", "verdicts_of"]
+__all__ = ["BENCHMARKS_OF", "NOT_RUN", "claim_tables", "text_of_verdict", "verdicts_of"]
 
 _RESULTS: Final = Path(__file__).parents[2] / "benchmarks" / "results"
 _LINE: Final = re.compile(r"^- \*\*(?P<verdict>[\w ]+)\*\* (?:(?P<title>[^`]*): )?`(?P<text>[^`]+)`(?:; (?P<rest>.*))?$")
-_WORDS: Final = {"holds": "reproduced", "fails": "not reproduced", "undecided": "undecided"}
+_WORDS: Final = {"holds": "reproduced", "fails": "not reproduced", "undecided": "undecided", "not judged": "not run"}
+NOT_RUN: Final = "**not run at this scale**"
 
 #: paper -> (benchmarks of its own protocol, benchmarks that ask the same on less)
 BENCHMARKS_OF: Final = {
@@ -28,42 +29,46 @@ BENCHMARKS_OF: Final = {
 }  # fmt: skip
 
 
-def verdicts_of(benchmark: str) -> dict[str, tuple[str, str]]:
-    """Return statement -> (verdict, margin with its interval) of a benchmark's report; empty where it was not run."""
-    file = _RESULTS / benchmark / "report.md"
+def verdicts_of(benchmark: str, results: Path = _RESULTS) -> dict[str, str]:
+    """Return statement -> verdict and margin with its interval, of a benchmark's report; empty where it was not run.
+
+    A report of several tables (other networks, other sizes) gives a statement several verdicts, in their order.
+    """
+    file = results / benchmark / "report.md"
     if not file.is_file():
         return {}
-    found = {}
-    for line in file.read_text(encoding="utf-8").splitlines():
-        if (match := _LINE.match(line)) and match["verdict"] in _WORDS:
+    tables = re.split(r"^# .*$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    found: dict[str, list[str]] = {}
+    for number, table in enumerate(tables, start=1):
+        for match in filter(None, map(_LINE.match, table.splitlines())):
             margin = re.search(r"margin ([^;]+)", match["rest"] or "")
-            found[match["text"]] = (_WORDS[match["verdict"]], margin[1] if margin else "")
-    return found
+            said = f"**{_WORDS[match['verdict']]}** {margin[1] if margin else ''}".strip()
+            found.setdefault(match["text"], []).append(said if len(tables) == 1 else f"{said} (table {number})")
+    return {text: ", ".join(said) for text, said in found.items()}
 
 
-def text_of_verdict(item: PublishedClaim, judged: dict[str, tuple[str, str]]) -> str:
+def text_of_verdict(item: PublishedClaim, judged: dict[str, str]) -> str:
     """Return what became of a claim of a paper, in words."""
     if item.claim is None:
         return "not testable here: a number of the paper's own, not a comparison of arms"
-    verdict, margin = judged.get(item.claim.text, ("not run at this scale", ""))
-    return f"**{verdict}** {margin}".strip()
+    return judged.get(item.claim.text, NOT_RUN)
 
 
 def claim_tables(paper: str) -> str:
     """Return two tables: the paper's own claims, and those of its smaller runs; no claim is without a verdict."""
     own, smaller = BENCHMARKS_OF[paper]
-    rows = ["| benchmark | claim | the paper's number | verdict and margin, points |", "| --- | --- | --- | --- |"]
+    rows = ["| benchmark | claim | the paper's number | verdict, and margin in points |", "| --- | --- | --- | --- |"]
     for name in own:
         judged = verdicts_of(name)
         for item in claims_for(name):
             printed = "" if item.printed is None else f"{item.printed:g} {item.unit}"
             link = f"[{name}](reference/benchmarks/{name}.md)"
             rows.append(f"| {link} | {item.title} | {printed} | {text_of_verdict(item, judged)} |")
-    rows += ["", "The same asked of smaller runs:", "", "| run | claim | verdict and margin, points |", "| --- | --- | --- |"]
+    rows += ["", "Smaller runs, with claims of their own:", ""]
+    rows += ["| run | claim | verdict, and margin in points |", "| --- | --- | --- |"]
     for name in smaller:
         judged = verdicts_of(name)
-        for text, (verdict, margin) in judged.items():
-            rows.append(f"| [{name}](../benchmarks/results/{name}/report.md) | `{text}` | **{verdict}** {margin} |")
+        rows += [f"| [{name}](../benchmarks/results/{name}/report.md) | `{text}` | {said} |" for text, said in judged.items()]
         if not judged:
             rows.append(f"| {name} | | no record of a run is kept |")
     return "\n".join(rows)

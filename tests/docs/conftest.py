@@ -1,5 +1,6 @@
 """A reader: does what a page says, block by block, in one empty folder."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -63,7 +64,7 @@ class Reader:
 @pytest.fixture
 def reader(tmp_path, monkeypatch, occbench_cli, capsys):
     """A reader in an empty folder, with ``occbench`` on the path of the shell."""
-    import os
+
 
     shims, home = tmp_path / "bin", tmp_path / "home"
     shims.mkdir()
@@ -76,3 +77,9 @@ def reader(tmp_path, monkeypatch, occbench_cli, capsys):
     return Reader(
         occbench_cli, capsys, {**os.environ, "PATH": f"{shims}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": path}
     )
+
+
+@pytest.fixture
+def hooks(monkeypatch):
+    """The modules that make pages can be imported by name, as mkdocs imports them."""
+    monkeypatch.syspath_prepend(str(DOCS / "hooks"))
