@@ -3,13 +3,13 @@
 from functools import cache
 from typing import Final
 
-from claim_tables import NOT_RUN, text_of_verdict, verdicts_of
+from claim_tables import NOT_RUN, differences_of, text_of_verdict, verdicts_of
 from repository_pages import REPOSITORY
 
 from occbench.bench.protocol import Arm, Benchmark, benchmark_names, load_benchmark
 from occbench.bench.reference import claims_for, reference_table
 
-__all__ = ["benchmark_pages", "benchmarks_with"]
+__all__ = ["benchmark_pages", "benchmarks_with", "measured_with", "published_with"]
 
 _RESULTS: Final = REPOSITORY / "benchmarks" / "results"
 
@@ -34,6 +34,32 @@ def benchmarks_with(method: str) -> str:
             measured = f"; [measured]({_results_link(name)})" if (_RESULTS / name).is_dir() else ""
             lines.append(f"- [{name}](../benchmarks/{name}.md): {', '.join(arms)}{measured}")
     return "\n".join(lines) or "None of the packaged ones."
+
+
+def published_with(method: str) -> str:
+    """Return the papers' claims that speak of arms with a method, as a table; empty where there are none."""
+    rows = []
+    for name in benchmark_names():
+        arms = _arms_with(name, method)
+        for item in claims_for(name):
+            if item.claim and item.printed is not None and arms & {arm for arm, _ in item.claim.terms}:
+                printed = f"{item.printed:g} {item.unit}"
+                rows.append(f"| [{name}](../benchmarks/{name}.md) | `{item.claim.text}` | {printed} | {item.source} |")
+    return "\n".join(["| benchmark | claim | number | source |", "| --- | --- | --- | --- |", *rows]) if rows else ""
+
+
+def measured_with(method: str) -> str:
+    """Return the paired differences of arms with a method from the records of runs, as a table; empty without one."""
+    rows = [
+        f"| [{name}]({_results_link(name)}) | {arms} | {column} | {difference} |"
+        for name in benchmark_names()
+        for arms, column, difference in differences_of(name, _arms_with(name, method))
+    ]
+    return "\n".join(["| run | arms | column | points |", "| --- | --- | --- | --- |", *rows]) if rows else ""
+
+
+def _arms_with(name: str, method: str) -> set[str]:
+    return {key for key, arm in _loaded(name).arms.items() if arm.method.name == method}
 
 
 @cache
@@ -70,7 +96,7 @@ def _arms(loaded: Benchmark) -> str:
     for key, arm in loaded.arms.items():
         method = arm.method.name
         rows.append(
-            f"| {key} | [{method}](../methods/{method}.md) | {_options(arm)} | {'yes' if arm.add_occluded else ''} |"
+            f"| {key} | [{method}](../methods/{method}.md) | {_options(arm).strip()} | {'yes' if arm.add_occluded else 'no'} |"
         )
     return "\n".join(rows)
 

@@ -1,12 +1,13 @@
 """Verdicts on claims, read from the reports of the runs that are in the repository: nothing is judged here."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 from occbench.bench.reference import PublishedClaim, claims_for
 
-__all__ = ["BENCHMARKS_OF", "NOT_RUN", "claim_tables", "text_of_verdict", "verdicts_of"]
+__all__ = ["BENCHMARKS_OF", "NOT_RUN", "claim_tables", "differences_of", "text_of_verdict", "verdicts_of"]
 
 _RESULTS: Final = Path(__file__).parents[2] / "benchmarks" / "results"
 _LINE: Final = re.compile(r"^- \*\*(?P<verdict>[\w ]+)\*\* (?:(?P<title>[^`]*): )?`(?P<text>[^`]+)`(?:; (?P<rest>.*))?$")
@@ -45,6 +46,19 @@ def verdicts_of(benchmark: str, results: Path = _RESULTS) -> dict[str, str]:
             said = f"**{_WORDS[match['verdict']]}** {margin[1] if margin else ''}".strip()
             found.setdefault(match["text"], []).append(said if len(tables) == 1 else f"{said} (table {number})")
     return {text: ", ".join(said) for text, said in found.items()}
+
+
+def differences_of(benchmark: str, arms: Collection[str]) -> list[tuple[str, str, str]]:
+    """Return (row minus baseline, column, difference with its interval) of these arms, from a benchmark's report."""
+    file = _RESULTS / benchmark / "report.md"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    found = []
+    for section in re.findall(r"^## Differences$(.*?)(?=^#|\Z)", text, re.DOTALL | re.MULTILINE):
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if "|" in line]
+        found += [
+            (row[0], row[1], row[2]) for row in rows if row[0].replace("\\", "").partition(" - ")[0].split(" (")[0] in arms
+        ]
+    return found
 
 
 def text_of_verdict(item: PublishedClaim, judged: dict[str, str]) -> str:

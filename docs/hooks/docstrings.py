@@ -46,7 +46,9 @@ def option_table(player: type) -> str:
     """Return the options of a player (name, type, default, meaning) as a Markdown table."""
     if not (dataclasses.is_dataclass(player) and dataclasses.fields(player)):
         return "It has no options."
-    meanings = section(inspect.getdoc(player) or "", "Attributes")
+    meanings: dict[str, str] = {}
+    for owner in reversed(player.__mro__):  # what a player shares with others is explained where it is shared
+        meanings |= section(inspect.cleandoc(owner.__doc__ or ""), "Attributes")
     rows = [
         f"| `{field.name}` | {_code(_type_name(field))} | {_default(field)} | {_cell(meanings.get(field.name, ''))} |"
         for field in _options(player)

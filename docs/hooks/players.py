@@ -5,7 +5,7 @@ import inspect
 import re
 from typing import Final
 
-from benchmark_pages import benchmarks_with
+from benchmark_pages import benchmarks_with, measured_with, published_with
 from docstrings import body, option_table, section, to_markdown
 
 from occbench.core.plugins import BUILT_IN
@@ -49,6 +49,8 @@ def _page(kind: str, name: str, player: type) -> str:
     if command := KINDS[kind][1]:
         parts += ["## Use", f"```\n{command.format(name=name)}\n```"]
     if kind == "methods":
+        parts += ["## What the paper says", published_with(name) or "No number of a paper is about arms with it."]
+        parts += ["## What we measured", measured_with(name) or "No record of a run is kept."]
         parts += ["## Benchmarks that compare it", benchmarks_with(name)]
     if said := _inferred(about, origin):
         parts += ["## What the paper does not say", said]

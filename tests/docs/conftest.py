@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-_BLOCK = re.compile(r"(?:`(?P<file>[\w.-]+)`[^`\n]*:\n\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"(?:ave this as `(?P<file>[\w.-]+)`:\n\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
 #: A number, and the signs that stand around those of another machine or version.
 _NUMBER = re.compile(r"\d[\d,.]*")
 
@@ -25,7 +25,7 @@ class Reader:
         self.commands = []
 
     def follow(self, page):
-        """Do every block of a page; a block after "save this as `name`:" is saved, others are run or compared."""
+        """Do every block of a page; a block after "Save this as `name`:" is saved, others are run or compared."""
         found = list(_BLOCK.finditer((DOCS / page).read_text(encoding="utf-8")))
         assert found, f"{page} has no block"
         for block in found:

@@ -60,7 +60,7 @@ def test_every_benchmark_has_a_page(hooks):
     pages = importlib.import_module("benchmark_pages").benchmark_pages()
     assert set(pages) == {"benchmarks/index.md"} | {f"benchmarks/{name}.md" for name in benchmark_names()}
     page = pages["benchmarks/caltech101-exclusive.md"]
-    assert "| C-Full | [dfv](../methods/dfv.md) | `alpha: 0.9` `beta: 1.0` | |" in page
+    assert "| C-Full | [dfv](../methods/dfv.md) | `alpha: 0.9` `beta: 1.0` | no |" in page
     assert "**reproduced** +17.43 [15.40, 19.45]" in page
     assert "65.63" in page, "the paper's number"
     assert "- `trainable: all # [inference] which layers are fine-tuned is not stated`" in page
