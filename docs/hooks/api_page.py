@@ -1,0 +1,22 @@
+"""The public names and the roles, for mkdocstrings to show with their docstrings."""
+
+import occbench
+from occbench.core import interfaces
+
+__all__ = ["api_pages"]
+
+
+def api_pages() -> dict[str, str]:
+    """Return path below ``reference/`` -> Markdown, of the package's public names and of the roles of plug-ins."""
+    public = [
+        f"## {name}\n\n::: occbench.{occbench._HOME_OF[name]}.{occbench._NAME_AT_HOME.get(name, name)}"
+        for name in occbench.__all__
+    ]
+    roles = [f"## {name}\n\n::: occbench.core.interfaces.{name}" for name in interfaces.__all__]
+    return {
+        "api.md": "\n\n".join(["# Python API", "`import occbench` offers these names.", *public]) + "\n",
+        "roles.md": "\n\n".join(
+            ["# Roles", "What a plug-in must be: one of these classes, all in `occbench.core.interfaces`.", *roles]
+        )
+        + "\n",
+    }

@@ -1,0 +1,74 @@
+"""Every command on every page exists: verb, options, names of recipes and benchmarks, keys of their settings."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from click import Group
+
+from occbench.bench.protocol import benchmark_names, load_benchmark
+from occbench.cli import app
+from occbench.core.plugins import BUILT_IN
+from occbench.data.recipe import load_recipe, recipe_names
+
+REPOSITORY = Path(__file__).parents[2]
+FILES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "benchmarks").rglob("*.md")])
+#: what stands for something of the reader's
+PLACEHOLDER = re.compile(r"^[A-Z][A-Z_]+$")
+
+
+def commands(text):
+    """Return every `occbench` command in the blocks of code, as words after `occbench`; continued lines joined."""
+    blocks = re.findall(r"^```(?:sh|console)?\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = "\n".join(blocks).replace("\\\n", " ").replace("$SLURM_CPUS_PER_TASK", "8").splitlines()
+    found = []
+    for line in lines:
+        for part in line.split(" && "):
+            match = re.match(r"(?:\$ |timeout [^&]*? |accelerate launch .* -m )?(occbench .*?)(?:\|\|.*)?$", part.strip())
+            if match:
+                found.append(shlex.split(match[1], comments=True)[1:])
+    return found
+
+
+CASES = [(file, words) for file in FILES for words in commands(file.read_text(encoding="utf-8"))]
+
+
+def test_there_are_commands_on_many_pages():
+    assert len(CASES) > 60
+    assert len({file for file, _ in CASES}) > 12
+
+
+@pytest.mark.parametrize(
+    ("file", "words"), CASES, ids=[f"{file.relative_to(REPOSITORY)}:{number}" for number, (file, _) in enumerate(CASES)]
+)
+def test_every_command_of_a_page_can_be_parsed(file, words):
+    command = typer.main.get_command(app)
+    words = list(words)
+    while isinstance(command, Group):
+        assert words[0] in command.commands, f"there is no verb {words[0]}"
+        command = command.commands[words.pop(0)]
+    with command.make_context(command.name, words):  # an option that there is not raises here
+        pass
+    known = {"generate": recipe_names, "run-benchmark": benchmark_names}.get(command.name)
+    if known and words[0] != "--from" and not PLACEHOLDER.match(words[0]):
+        name, settings = words[0], tuple(new for word, new in zip(words, words[1:], strict=False) if word == "--set")
+        if name.endswith(".yaml"):
+            return
+        assert name in known(), f"there is no {name}"
+        # values that stand for something of the reader's are left out
+        plain = tuple(item for item in settings if not PLACEHOLDER.match(item.rpartition("=")[2]) and ".py:" not in item)
+        if plain and "CHANGE" not in settings:
+            (load_recipe if command.name == "generate" else load_benchmark)(name, plain)
+
+
+def test_every_plug_ins_page_shows_a_command_that_can_be_parsed(hooks):
+    from players import player_pages
+
+    pages = player_pages()
+    shown = [words for page in pages.values() for words in commands(page)]
+    assert len(shown) == sum(len(names) for kind, names in BUILT_IN.items() if kind != "extractors")
+    for words in shown:
+        with typer.main.get_command(app).commands[words[0]].make_context(words[0], list(words[1:])):
+            pass
