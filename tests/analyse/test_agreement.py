@@ -75,7 +75,7 @@ def test_fewer_than_three_common_methods_are_refused_in_one_line(table):
 
 def test_the_page_names_both_sets(table, tmp_path):
     found = agreement(table(a=0.2, b=0.5, c=0.8), table(a=0.3, b=0.5, c=0.7))
-    made = write_agreement(found, ("drawn", "real"), ("avg", "avg"), {"synthetic": ["f"], "real": ["g"]}, tmp_path)
+    made = write_agreement(found, ("drawn", "real"), {"synthetic": ["f"], "real": ["g"]}, tmp_path)
     page = (tmp_path / "agreement.md").read_text(encoding="utf-8")
     assert "| method | drawn | real |" in page
     assert made.findings[0].verdict == "holds"
