@@ -3,30 +3,12 @@
 import json
 
 import pytest
-import yaml
 
 
 @pytest.fixture(scope="module")
-def benchmark_file(tiny_benchmark, tmp_path_factory):
-    """A benchmark of two arms on toyparts as a YAML file."""
-    content = tiny_benchmark().model_dump(mode="json", exclude_none=True)
-    content["arms"].pop("F")
-    path = tmp_path_factory.mktemp("benchmark") / "tiny.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
-
-
-@pytest.fixture(scope="module")
-def runs(benchmark_file, tmp_path_factory):
-    """A folder of its finished runs."""
-    from typer.testing import CliRunner
-
-    from occbench.cli import app
-
-    folder = tmp_path_factory.mktemp("finished") / "runs"
-    done = CliRunner().invoke(app, ["run-benchmark", str(benchmark_file), "--runs", str(folder)])
-    assert done.exit_code == 0, done.output
-    return folder
+def runs(finished_runs):
+    """A folder of finished runs."""
+    return finished_runs[0]
 
 
 @pytest.fixture(scope="module")
