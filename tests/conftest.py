@@ -229,3 +229,26 @@ def make_pipeline():
         return Pipeline(model.to(memory_format=torch.channels_last), torch.device("cpu"), precision)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def benchmark_file(tiny_benchmark, tmp_path_factory):
+    """A benchmark of two arms on toyparts as a YAML file."""
+    content = tiny_benchmark().model_dump(mode="json", exclude_none=True)
+    content["arms"].pop("F")
+    path = tmp_path_factory.mktemp("benchmark") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_runs(benchmark_file, tmp_path_factory):
+    """A folder of the finished runs of ``benchmark_file``, only to be read, and what the command printed."""
+    from typer.testing import CliRunner
+
+    from occbench.cli import app
+
+    runs = tmp_path_factory.mktemp("finished") / "runs"
+    done = CliRunner().invoke(app, ["run-benchmark", str(benchmark_file), "--runs", str(runs)])
+    assert done.exit_code == 0, done.output
+    return runs, done.output

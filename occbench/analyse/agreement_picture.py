@@ -17,7 +17,7 @@ def draw_agreement(found: "Agreement", names: tuple[str, str]) -> "Figure":
 
     Args:
         found: accuracies with intervals, and the correlations.
-        names: of the synthetic and of the real benchmark.
+        names: of the synthetic and of the real set.
     """
     from matplotlib.figure import Figure
 
@@ -31,8 +31,8 @@ def draw_agreement(found: "Agreement", names: tuple[str, str]) -> "Figure":
             yerr=[[max(0.0, y - low_y)], [max(0.0, high_y - y)]], color=COLOURS[number % 8],
             marker=MARKERS[number % 8], markersize=7, linewidth=1, capsize=2, label=method,
         )  # fmt: skip
-    axes.set_xlabel(f"{names[0]}: top-1 under occlusion, %")
-    axes.set_ylabel(f"{names[1]}: top-1 under occlusion, %")
+    axes.set_xlabel(f"{names[0]}: top-1 accuracy, %")
+    axes.set_ylabel(f"{names[1]}: top-1 accuracy, %")
     axes.set_title(f"Kendall {found.kendall.value:.2f} [{found.kendall.low:.2f}, {found.kendall.high:.2f}]")
     axes.grid(color="#000000", alpha=0.12, linewidth=0.6)
     for side in ("top", "right"):

@@ -11,14 +11,13 @@ __all__ = ["write_agreement"]
 
 
 def write_agreement(
-    found: Agreement, names: tuple[str, str], groups: tuple[str, str], runs: Mapping[str, Sequence[str]], folder: Path
+    found: Agreement, names: tuple[str, str], runs: Mapping[str, Sequence[str]], folder: Path
 ) -> Analysis:
     """Draw and write the analysis; return it.
 
     Args:
         found: the correlations.
-        names: of the synthetic and of the real benchmark.
-        groups: condition groups that were ranked by.
+        names: benchmark and condition group of the synthetic and of the real set.
         runs: ``synthetic`` and ``real`` -> fingerprints of the runs.
         folder: for the files.
     """
@@ -34,8 +33,8 @@ def write_agreement(
         name="agreement",
         title=f"Ranks of methods: {names[0]} against {names[1]}",
         about=[
-            f"Accuracy on `{groups[0]}` of {names[0]} (synthetic) and on `{groups[1]}` of {names[1]} (real), mean over "
-            "seeds, in percent. Intervals at 95 % are of the bootstrap over the test images of both sets.",
+            f"Top-1 accuracy on {names[0]}, given as the synthetic set, and on {names[1]}, given as the real one; mean "
+            "over seeds, in percent. Intervals at 95 % are of the bootstrap over the test images of both sets.",
         ],
         columns=("method", names[0], names[1]),
         rows=[
@@ -49,8 +48,7 @@ def write_agreement(
         ],
         numbers={
             "analysis": "agreement",
-            "benchmarks": list(names),
-            "groups": list(groups),
+            "sets": {"synthetic": names[0], "real": names[1]},
             "runs": {name: list(listed) for name, listed in runs.items()},
             "methods": {
                 method: {"synthetic": round(float(a), 4), "real": round(float(b), 4)}

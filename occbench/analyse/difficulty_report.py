@@ -32,7 +32,7 @@ def write_difficulty(table: Comparable, arms: Sequence[str], folder: Path) -> An
     known = {arm.label: arm for arm in table.arms}
     if unknown := [name for name in arms if name not in known]:
         raise ConfigError(f"--arms asks for {unknown[0]}, the runs have {', '.join(known)}.")
-    made = [arm_difficulty(known[name]) for name in arms or known]
+    made = [arm_difficulty(known[name]) for name in arms or sorted(known)]
     classes = [str(name) for name in table.arms[0].runs[0].manifest.get("classes", [])]
     pictures = {}
     for item in made:

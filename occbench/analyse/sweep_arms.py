@@ -88,8 +88,7 @@ def sweep_arms(benchmark: Benchmark, base: str, variations: Sequence[Variation])
         apply_overrides(content, [f"{key}={yaml.safe_dump(value).split(chr(10))[0]}" for key, value in chosen.items()])
         label = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in chosen.items())
         arm = validate(Arm, content, f"arm {base} with {label}")
-        arm.build()  # a wrong option is found now, not after hours of training other arms
-        made.append(SweepArm(f"{base} {label}", chosen, arm))
+        made.append(SweepArm(f"{base} {label}", chosen, _own(benchmark.arms[base], arm)))
     return made
 
 
@@ -105,6 +104,13 @@ def with_sweep(benchmark: Benchmark, classical: str, sweep: Sequence[SweepArm]) 
         )
     arms = {classical: benchmark.arms[classical]} | {item.name: item.arm for item in sweep}
     return benchmark.model_copy(update={"arms": arms, "claims": ()})
+
+
+def _own(base: Arm, arm: Arm) -> Arm:
+    """Return the base arm itself where the other one is the same with its method's defaults written out."""
+    # a wrong option is found now, not after hours of training other arms
+    same = arm.build() == base.build() and arm.model_copy(update={"method": base.method}) == base
+    return base if same else arm
 
 
 def _at(content: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - any JSON value

@@ -216,12 +216,13 @@ def agreement(
 
     left, right = one_table(synthetic, synthetic_benchmark), one_table(real, real_benchmark)
     groups = (synthetic_group, real_group)
+    names = (f"{left.benchmark} {synthetic_group}", f"{right.benchmark} {real_group}")
     fingerprints = {
         name: [run.manifest["fingerprint"] for arm in table.arms for run in arm.runs]
         for name, table in (("synthetic", left), ("real", right))
     }
     found = correlate(left, right, groups, seed)
-    _tell(write_agreement(found, (left.benchmark, right.benchmark), groups, fingerprints, out), out)
+    _tell(write_agreement(found, names, fingerprints, out), out)
 
 
 def _open(run: Path, benchmark: str, source: str, set_: list[str] | None) -> "OpenedRun":
