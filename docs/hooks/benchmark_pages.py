@@ -14,6 +14,7 @@ __all__ = ["benchmark_pages", "benchmarks_with", "measured_with", "published_wit
 _RESULTS: Final = REPOSITORY / "benchmarks" / "results"
 
 
+@cache
 def benchmark_pages() -> dict[str, str]:
     """Return path below ``reference/`` -> Markdown, of every packaged benchmark and their index."""
     pages = {f"benchmarks/{name}.md": _page(name) for name in benchmark_names()}
@@ -77,7 +78,9 @@ def _page(name: str) -> str:
     text = (REPOSITORY / "benchmarks" / f"{name}.yaml").read_text(encoding="utf-8")
     parts = [f"# {name}", loaded.description]
     source = "" if loaded.source.name.startswith("toyparts") else " --source PATH"
-    parts += [f"```\noccbench run-benchmark {name} --runs runs{source} --dry-run\noccbench report runs --out report\n```"]
+    parts += [
+        f"```\noccbench run-benchmark {name} --runs runs{source} --dry-run\noccbench report runs --out report\n```"
+    ]
     if (_RESULTS / name).is_dir():
         parts += [f"Measured: [results]({_results_link(name)})."]
     parts += ["## Arms", _arms(loaded), "## Claims", _claims(loaded)]
@@ -94,10 +97,8 @@ def _options(arm: Arm) -> str:
 def _arms(loaded: Benchmark) -> str:
     rows = ["| arm | method | options | trained on occluded images, too |", "| --- | --- | --- | --- |"]
     for key, arm in loaded.arms.items():
-        method = arm.method.name
-        rows.append(
-            f"| {key} | [{method}](../methods/{method}.md) | {_options(arm).strip()} | {'yes' if arm.add_occluded else 'no'} |"
-        )
+        link = f"[{arm.method.name}](../methods/{arm.method.name}.md)"
+        rows.append(f"| {key} | {link} | {_options(arm).strip()} | {'yes' if arm.add_occluded else 'no'} |")
     return "\n".join(rows)
 
 

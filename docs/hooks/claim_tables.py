@@ -10,7 +10,9 @@ from occbench.bench.reference import PublishedClaim, claims_for
 __all__ = ["BENCHMARKS_OF", "NOT_RUN", "claim_tables", "differences_of", "text_of_verdict", "verdicts_of"]
 
 _RESULTS: Final = Path(__file__).parents[2] / "benchmarks" / "results"
-_LINE: Final = re.compile(r"^- \*\*(?P<verdict>[\w ]+)\*\* (?:(?P<title>[^`]*): )?`(?P<text>[^`]+)`(?:; (?P<rest>.*))?$")
+_LINE: Final = re.compile(
+    r"^- \*\*(?P<verdict>[\w ]+)\*\* (?:(?P<title>[^`]*): )?`(?P<text>[^`]+)`(?:; (?P<rest>.*))?$"
+)
 _WORDS: Final = {"holds": "reproduced", "fails": "not reproduced", "undecided": "undecided", "not judged": "not run"}
 NOT_RUN: Final = "**not run at this scale**"
 
@@ -56,7 +58,9 @@ def differences_of(benchmark: str, arms: Collection[str]) -> list[tuple[str, str
     for section in re.findall(r"^## Differences$(.*?)(?=^#|\Z)", text, re.DOTALL | re.MULTILINE):
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if "|" in line]
         found += [
-            (row[0], row[1], row[2]) for row in rows if row[0].replace("\\", "").partition(" - ")[0].split(" (")[0] in arms
+            (row[0], row[1], row[2])
+            for row in rows
+            if row[0].replace("\\", "").partition(" - ")[0].split(" (")[0] in arms
         ]
     return found
 
@@ -82,7 +86,9 @@ def claim_tables(paper: str) -> str:
     rows += ["| run | claim | verdict, and margin in points |", "| --- | --- | --- |"]
     for name in smaller:
         judged = verdicts_of(name)
-        rows += [f"| [{name}](../benchmarks/results/{name}/report.md) | `{text}` | {said} |" for text, said in judged.items()]
+        rows += [
+            f"| [{name}](../benchmarks/results/{name}/report.md) | `{text}` | {said} |" for text, said in judged.items()
+        ]
         if not judged:
             rows.append(f"| {name} | | no record of a run is kept |")
     return "\n".join(rows)

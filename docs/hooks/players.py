@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+from functools import cache
 from typing import Final
 
 from benchmark_pages import benchmarks_with, measured_with, published_with
@@ -24,6 +25,7 @@ KINDS: Final = {
 _INFERRED = re.compile(r"infer", re.IGNORECASE)
 
 
+@cache
 def player_pages() -> dict[str, str]:
     """Return path below ``reference/`` -> Markdown, of every built-in plug-in and an index for each kind."""
     pages = {}

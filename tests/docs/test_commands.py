@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from occbench.core.plugins import BUILT_IN
 from occbench.data.recipe import load_recipe, recipe_names
 
 REPOSITORY = Path(__file__).parents[2]
-FILES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "benchmarks").rglob("*.md")])
+FILES = sorted(
+    [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "benchmarks").rglob("*.md")]
+)
 #: what stands for something of the reader's
 PLACEHOLDER = re.compile(r"^[A-Z][A-Z_]+$")
 
@@ -26,7 +29,9 @@ def commands(text):
     found = []
     for line in lines:
         for part in line.split(" && "):
-            match = re.match(r"(?:\$ |timeout [^&]*? |accelerate launch .* -m )?(occbench .*?)(?:\|\|.*)?$", part.strip())
+            match = re.match(
+                r"(?:\$ |timeout [^&]*? |accelerate launch .* -m )?(occbench .*?)(?:\|\|.*)?$", part.strip()
+            )
             if match:
                 found.append(shlex.split(match[1], comments=True)[1:])
     return found
@@ -53,12 +58,14 @@ def test_every_command_of_a_page_can_be_parsed(file, words):
         pass
     known = {"generate": recipe_names, "run-benchmark": benchmark_names}.get(command.name)
     if known and words[0] != "--from" and not PLACEHOLDER.match(words[0]):
-        name, settings = words[0], tuple(new for word, new in zip(words, words[1:], strict=False) if word == "--set")
+        name, settings = words[0], tuple(new for word, new in pairwise(words) if word == "--set")
         if name.endswith(".yaml"):
             return
         assert name in known(), f"there is no {name}"
         # values that stand for something of the reader's are left out
-        plain = tuple(item for item in settings if not PLACEHOLDER.match(item.rpartition("=")[2]) and ".py:" not in item)
+        plain = tuple(
+            item for item in settings if not PLACEHOLDER.match(item.rpartition("=")[2]) and ".py:" not in item
+        )
         if plain and "CHANGE" not in settings:
             (load_recipe if command.name == "generate" else load_benchmark)(name, plain)
 

@@ -82,6 +82,8 @@ def test_every_public_member_is_documented(name):
     assert inspect.getdoc(item)
     if inspect.isclass(item):
         own = {key: value for key, value in vars(item).items() if not key.startswith("_")}
-        functions = {key: value for key, value in own.items() if inspect.isfunction(value) or isinstance(value, property)}
+        functions = {
+            key: value for key, value in own.items() if inspect.isfunction(value) or isinstance(value, property)
+        }
         undocumented = [key for key, value in functions.items() if not inspect.getdoc(value)]
         assert undocumented == [], f"{name} has members without a docstring"

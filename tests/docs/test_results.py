@@ -54,7 +54,8 @@ def test_a_report_of_two_tables_gives_two_verdicts(tables, tmp_path):
         "# two (resnet50)\n\n- **fails** `a(x) > a(y)`; margin −13.52 [−21.85, −5.19]; some paper\n"
     )
     assert tables.verdicts_of("two", tmp_path) == {
-        "a(x) > a(y)": "**reproduced** +5.22 [0.72, 8.50] (table 1), **not reproduced** −13.52 [−21.85, −5.19] (table 2)",
+        "a(x) > a(y)": "**reproduced** +5.22 [0.72, 8.50] (table 1), "
+        "**not reproduced** −13.52 [−21.85, −5.19] (table 2)",
         "a(z) > a(y)": "**not run** (table 1)",
     }
 
