@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from click import Group
+from typer.core import TyperGroup
 
 from occbench.bench.protocol import benchmark_names, load_benchmark
 from occbench.cli import app
@@ -51,7 +51,7 @@ def test_there_are_commands_on_many_pages():
 def test_every_command_of_a_page_can_be_parsed(file, words):
     command = typer.main.get_command(app)
     words = list(words)
-    while isinstance(command, Group):
+    while isinstance(command, TyperGroup):
         assert words[0] in command.commands, f"there is no verb {words[0]}"
         command = command.commands[words.pop(0)]
     with command.make_context(command.name, words):  # an option that there is not raises here
