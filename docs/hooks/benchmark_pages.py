@@ -7,13 +7,14 @@ from claim_tables import NOT_RUN, differences_of, text_of_verdict, verdicts_of
 from repository_pages import REPOSITORY
 
 from occbench.bench.protocol import Arm, Benchmark, benchmark_names, load_benchmark
-from occbench.bench.reference import claims_for, reference_table
+from occbench.bench.reference import PublishedClaim, claims_for, reference_table
 
 __all__ = ["benchmark_pages", "benchmarks_with", "measured_with", "published_with"]
 
 _RESULTS: Final = REPOSITORY / "benchmarks" / "results"
 
 
+@cache
 def benchmark_pages() -> dict[str, str]:
     """Return path below ``reference/`` -> Markdown, of every packaged benchmark and their index."""
     pages = {f"benchmarks/{name}.md": _page(name) for name in benchmark_names()}
@@ -37,15 +38,26 @@ def benchmarks_with(method: str) -> str:
 
 
 def published_with(method: str) -> str:
-    """Return the papers' claims that speak of arms with a method, as a table; empty where there are none."""
-    rows = []
+    """Return the papers' numbers of arms with a method, and their claims of them, as tables; empty where none are."""
+    rows, claims = [], []
     for name in benchmark_names():
-        arms = _arms_with(name, method)
+        arms, link = _arms_with(name, method), f"[{name}](../benchmarks/{name}.md)"
+        for row in reference_table(_loaded(name).reference) if _loaded(name).reference else ():
+            if row.arm in arms and not row.is_quoted:
+                values = ", ".join(f"{column} {value:g}" for column, value in row.values.items())
+                rows.append(f"| {link} | {row.arm} | {row.backbone} | {values} | {row.source} |")
         for item in claims_for(name):
-            if item.claim and item.printed is not None and arms & {arm for arm, _ in item.claim.terms}:
-                printed = f"{item.printed:g} {item.unit}"
-                rows.append(f"| [{name}](../benchmarks/{name}.md) | `{item.claim.text}` | {printed} | {item.source} |")
-    return "\n".join(["| benchmark | claim | number | source |", "| --- | --- | --- | --- |", *rows]) if rows else ""
+            if item.claim and arms & {arm for arm, _ in item.claim.terms}:
+                claims.append(f"| {link} | {item.title} | {_printed(item)} | {item.source} |")
+    tables = (
+        (("benchmark", "arm", "backbone", "numbers", "source"), rows),
+        (("benchmark", "claim", "number", "source"), claims),
+    )
+    return "\n\n".join(
+        "\n".join([f"| {' | '.join(head)} |", f"| {' | '.join(['---'] * len(head))} |", *lines])
+        for head, lines in tables
+        if lines
+    )
 
 
 def measured_with(method: str) -> str:
@@ -56,6 +68,10 @@ def measured_with(method: str) -> str:
         for arms, column, difference in differences_of(name, _arms_with(name, method))
     ]
     return "\n".join(["| run | arms | column | points |", "| --- | --- | --- | --- |", *rows]) if rows else ""
+
+
+def _printed(item: PublishedClaim) -> str:
+    return "" if item.printed is None else f"{item.printed:g} {item.unit}"
 
 
 def _arms_with(name: str, method: str) -> set[str]:
@@ -77,7 +93,9 @@ def _page(name: str) -> str:
     text = (REPOSITORY / "benchmarks" / f"{name}.yaml").read_text(encoding="utf-8")
     parts = [f"# {name}", loaded.description]
     source = "" if loaded.source.name.startswith("toyparts") else " --source PATH"
-    parts += [f"```\noccbench run-benchmark {name} --runs runs{source} --dry-run\noccbench report runs --out report\n```"]
+    parts += [
+        f"```\noccbench run-benchmark {name} --runs runs{source} --dry-run\noccbench report runs --out report\n```"
+    ]
     if (_RESULTS / name).is_dir():
         parts += [f"Measured: [results]({_results_link(name)})."]
     parts += ["## Arms", _arms(loaded), "## Claims", _claims(loaded)]
@@ -94,10 +112,8 @@ def _options(arm: Arm) -> str:
 def _arms(loaded: Benchmark) -> str:
     rows = ["| arm | method | options | trained on occluded images, too |", "| --- | --- | --- | --- |"]
     for key, arm in loaded.arms.items():
-        method = arm.method.name
-        rows.append(
-            f"| {key} | [{method}](../methods/{method}.md) | {_options(arm).strip()} | {'yes' if arm.add_occluded else 'no'} |"
-        )
+        link = f"[{arm.method.name}](../methods/{arm.method.name}.md)"
+        rows.append(f"| {key} | {link} | {_options(arm).strip()} | {'yes' if arm.add_occluded else 'no'} |")
     return "\n".join(rows)
 
 
@@ -106,8 +122,7 @@ def _claims(loaded: Benchmark) -> str:
     rows = ["| claim | the paper's number | here | source |", "| --- | --- | --- | --- |"]
     for item in claims_for(loaded.name):
         statement = f"<br>`{item.claim.text}`" if item.claim else ""
-        printed = "" if item.printed is None else f"{item.printed:g} {item.unit}"
-        rows.append(f"| {item.title}{statement} | {printed} | {text_of_verdict(item, judged)} | {item.source} |")
+        rows.append(f"| {item.title}{statement} | {_printed(item)} | {text_of_verdict(item, judged)} | {item.source} |")
     for text in loaded.claims:
         rows.append(f"| `{text}` | | {judged.get(text, NOT_RUN)} | this benchmark |")
     return "\n".join(rows) if len(rows) > 2 else "It makes no claim."

@@ -10,8 +10,15 @@ from occbench.bench.reference import PublishedClaim, claims_for
 __all__ = ["BENCHMARKS_OF", "NOT_RUN", "claim_tables", "differences_of", "text_of_verdict", "verdicts_of"]
 
 _RESULTS: Final = Path(__file__).parents[2] / "benchmarks" / "results"
-_LINE: Final = re.compile(r"^- \*\*(?P<verdict>[\w ]+)\*\* (?:(?P<title>[^`]*): )?`(?P<text>[^`]+)`(?:; (?P<rest>.*))?$")
-_WORDS: Final = {"holds": "reproduced", "fails": "not reproduced", "undecided": "undecided", "not judged": "not run"}
+_LINE: Final = re.compile(
+    r"^- \*\*(?P<verdict>[\w ]+)\*\* (?:(?P<title>[^`]*): )?`(?P<text>[^`]+)`(?:; (?P<rest>.*))?$"
+)
+#: what a report says of a statement -> what that means for a claim of a paper
+_WORDS: Final = {
+    "**holds**": "**reproduced**",
+    "**fails**": "**not reproduced**",
+    "**not judged**": "**not run at this scale**",
+}
 NOT_RUN: Final = "**not run at this scale**"
 
 #: paper -> (benchmarks of its own protocol, benchmarks that ask the same on less)
@@ -31,7 +38,7 @@ BENCHMARKS_OF: Final = {
 
 
 def verdicts_of(benchmark: str, results: Path = _RESULTS) -> dict[str, str]:
-    """Return statement -> verdict and margin with its interval, of a benchmark's report; empty where it was not run.
+    """Return statement -> the report's verdict and margin with its interval; empty where there is no report.
 
     A report of several tables (other networks, other sizes) gives a statement several verdicts, in their order.
     """
@@ -43,7 +50,7 @@ def verdicts_of(benchmark: str, results: Path = _RESULTS) -> dict[str, str]:
     for number, table in enumerate(tables, start=1):
         for match in filter(None, map(_LINE.match, table.splitlines())):
             margin = re.search(r"margin ([^;]+)", match["rest"] or "")
-            said = f"**{_WORDS[match['verdict']]}** {margin[1] if margin else ''}".strip()
+            said = f"**{match['verdict']}** {margin[1] if margin else ''}".strip()
             found.setdefault(match["text"], []).append(said if len(tables) == 1 else f"{said} (table {number})")
     return {text: ", ".join(said) for text, said in found.items()}
 
@@ -56,7 +63,9 @@ def differences_of(benchmark: str, arms: Collection[str]) -> list[tuple[str, str
     for section in re.findall(r"^## Differences$(.*?)(?=^#|\Z)", text, re.DOTALL | re.MULTILINE):
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if "|" in line]
         found += [
-            (row[0], row[1], row[2]) for row in rows if row[0].replace("\\", "").partition(" - ")[0].split(" (")[0] in arms
+            (row[0], row[1], row[2])
+            for row in rows
+            if row[0].replace("\\", "").partition(" - ")[0].split(" (")[0] in arms
         ]
     return found
 
@@ -65,7 +74,10 @@ def text_of_verdict(item: PublishedClaim, judged: dict[str, str]) -> str:
     """Return what became of a claim of a paper, in words."""
     if item.claim is None:
         return "not testable here: a number of the paper's own, not a comparison of arms"
-    return judged.get(item.claim.text, NOT_RUN)
+    said = judged.get(item.claim.text, NOT_RUN)
+    for word, meaning in _WORDS.items():
+        said = said.replace(word, meaning)
+    return said
 
 
 def claim_tables(paper: str) -> str:
@@ -78,11 +90,13 @@ def claim_tables(paper: str) -> str:
             printed = "" if item.printed is None else f"{item.printed:g} {item.unit}"
             link = f"[{name}](reference/benchmarks/{name}.md)"
             rows.append(f"| {link} | {item.title} | {printed} | {text_of_verdict(item, judged)} |")
-    rows += ["", "Smaller runs, with claims of their own:", ""]
-    rows += ["| run | claim | verdict, and margin in points |", "| --- | --- | --- |"]
+    rows += ["", "Smaller runs, with statements of their own (*holds*, *fails*: of that statement at that scale):", ""]
+    rows += ["| run | statement | verdict, and margin in points |", "| --- | --- | --- |"]
     for name in smaller:
         judged = verdicts_of(name)
-        rows += [f"| [{name}](../benchmarks/results/{name}/report.md) | `{text}` | {said} |" for text, said in judged.items()]
+        rows += [
+            f"| [{name}](../benchmarks/results/{name}/report.md) | `{text}` | {said} |" for text, said in judged.items()
+        ]
         if not judged:
             rows.append(f"| {name} | | no record of a run is kept |")
     return "\n".join(rows)

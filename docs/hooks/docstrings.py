@@ -5,7 +5,7 @@ import inspect
 import re
 from collections.abc import Iterator
 
-__all__ = ["SECTIONS", "body", "option_table", "section", "to_markdown"]
+__all__ = ["SECTIONS", "body", "meanings", "option_table", "section", "to_markdown"]
 
 #: Headings of a Google docstring; the text before the first is the description.
 SECTIONS = ("Args", "Attributes", "Example", "Examples", "Raises", "Returns", "Yields")
@@ -46,14 +46,20 @@ def option_table(player: type) -> str:
     """Return the options of a player (name, type, default, meaning) as a Markdown table."""
     if not (dataclasses.is_dataclass(player) and dataclasses.fields(player)):
         return "It has no options."
-    meanings: dict[str, str] = {}
-    for owner in reversed(player.__mro__):  # what a player shares with others is explained where it is shared
-        meanings |= section(inspect.cleandoc(owner.__doc__ or ""), "Attributes")
+    said = meanings(player)
     rows = [
-        f"| `{field.name}` | {_code(_type_name(field))} | {_default(field)} | {_cell(meanings.get(field.name, ''))} |"
+        f"| `{field.name}` | {_code(_type_name(field))} | {_default(field)} | {_cell(said.get(field.name, ''))} |"
         for field in _options(player)
     ]
     return "\n".join(["| option | type | default | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def meanings(player: type) -> dict[str, str]:
+    """Return option -> meaning; what a player shares with others is explained where it is shared."""
+    found: dict[str, str] = {}
+    for owner in reversed(player.__mro__):
+        found |= section(inspect.cleandoc(owner.__doc__ or ""), "Attributes")
+    return found
 
 
 def _options(player: type) -> Iterator["dataclasses.Field[object]"]:

@@ -1,4 +1,4 @@
-"""Links that leave the folder of the pages: to a page of the site that shows the file, or, where none does, plain text."""
+"""Links that leave the folder of the pages: to a page of the site that shows the file; where none does, plain text."""
 
 import os
 import re

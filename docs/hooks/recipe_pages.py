@@ -1,6 +1,7 @@
 """One page for every packaged recipe: its YAML, how many conditions it makes, how to run it."""
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from occbench.data.recipe import find_recipe, load_recipe, recipe_names
@@ -10,6 +11,7 @@ __all__ = ["recipe_pages"]
 _SHOWN = 12
 
 
+@cache
 def recipe_pages() -> dict[str, str]:
     """Return path below ``reference/`` -> Markdown, of every recipe and their index."""
     pages, rows = {}, []
@@ -32,9 +34,10 @@ def _page(name: str) -> str:
     shown = ", ".join(f"`{condition.name}`" for condition in conditions[:_SHOWN])
     more = f" and {len(conditions) - _SHOWN} more" if len(conditions) > _SHOWN else ""
     counted = ", ".join(f"`{group}` ({count})" for group, count in groups.items())
+    generate = f"occbench generate {name} --out {name}{where}"
     parts = [
         f"# {name}", recipe.description, recipe.reference,
-        f"```\noccbench generate {name} --out {name}{where} --dry-run\noccbench generate {name} --out {name}{where}\n```",
+        f"```\n{generate} --dry-run\n{generate}\n```",
         f"Source [{source}](../sources/{source}.md), occlusions {families}. {len(conditions)} conditions an image, "
         f"in the groups {counted}: {shown}{more}.",
         f"```yaml\n{Path(find_recipe(name)).read_text(encoding='utf-8').strip()}\n```",

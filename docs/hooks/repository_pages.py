@@ -15,10 +15,10 @@ def result_names() -> list[str]:
 
 
 def repository_pages() -> dict[str, str]:
-    """Return path in the repository -> path in the site, of Markdown files and the pictures and tables beside them."""
+    """Return path in the repository -> path in the site, of Markdown files and the pictures beside them."""
     pages = {"occbench/data/FORMAT.md": "reference/format.md", "benchmarks/speed/README.md": "speed.md"}
     for file in sorted((REPOSITORY / _RESULTS).rglob("*")):
-        if file.suffix in {".md", ".png", ".csv", ".tex"}:
+        if file.suffix in {".md", ".png"}:
             name = "index.md" if file.name == "README.md" else file.name
             place = file.relative_to(REPOSITORY)
             pages[place.as_posix()] = f"results/{place.parent.name}/{name}"

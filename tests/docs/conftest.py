@@ -65,7 +65,6 @@ class Reader:
 def reader(tmp_path, monkeypatch, occbench_cli, capsys):
     """A reader in an empty folder, with ``occbench`` on the path of the shell."""
 
-
     shims, home = tmp_path / "bin", tmp_path / "home"
     shims.mkdir()
     home.mkdir()

@@ -69,7 +69,10 @@ def test_every_page_is_in_the_navigation():
 
 def test_a_link_leads_to_the_page_that_shows_the_file(hooks):
     relink = importlib.import_module("links").relink
-    pages = {"occbench/data/FORMAT.md": "reference/format.md", "benchmarks/results/toy/report.md": "results/toy/report.md"}
+    pages = {
+        "occbench/data/FORMAT.md": "reference/format.md",
+        "benchmarks/results/toy/report.md": "results/toy/report.md",
+    }
     text = "[format](../../occbench/data/FORMAT.md#words) ![here](../images/toyparts.png) [file](../../recipes/a.yaml)"
     assert relink(text, page="how-to/x.md", home="docs/how-to/x.md", pages=pages) == (
         "[format](../reference/format.md#words) ![here](../images/toyparts.png) `recipes/a.yaml`"

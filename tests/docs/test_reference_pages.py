@@ -47,6 +47,22 @@ def test_what_was_inferred_is_seen(player_pages):
     assert "With one label an image (inferred)" in player_pages["methods/msl.md"].partition("does not say")[2]
 
 
+def test_what_is_shared_is_shown(player_pages):
+    page = player_pages["methods/part_blackout.md"]
+    assert "- `alpha`: weight of the images and their twins, above 0. Inferred: 1." in page
+    twins = importlib.import_module("occbench.methods.twin_training")
+    assert importlib.import_module("docstrings").to_markdown(inspect.getdoc(twins)) in page
+
+
+def test_a_method_stands_beside_its_papers_numbers_and_ours(player_pages):
+    page = player_pages["methods/dfv.md"]
+    says, measured = page.partition("## What the paper says")[2].split("## What we measured")
+    assert "| [caltech101-exclusive](../benchmarks/caltech101-exclusive.md) | C-Full | ResNet18 | clean 92.75" in says
+    assert "smallest average gain of a DFV arm | 16.78 points" in says
+    assert "| C-Full - C | avg | +19.14 [17.14, 21.06] |" in measured
+    assert "(../benchmarks/dfeat-patchdrop.md) | part_blackout | ConvNeXt" in player_pages["methods/part_blackout.md"]
+
+
 def test_every_recipe_has_a_page(hooks):
     pages = importlib.import_module("recipe_pages").recipe_pages()
     assert set(pages) == {"recipes/index.md"} | {f"recipes/{name}.md" for name in recipe_names()}
@@ -82,6 +98,8 @@ def test_every_public_member_is_documented(name):
     assert inspect.getdoc(item)
     if inspect.isclass(item):
         own = {key: value for key, value in vars(item).items() if not key.startswith("_")}
-        functions = {key: value for key, value in own.items() if inspect.isfunction(value) or isinstance(value, property)}
+        functions = {
+            key: value for key, value in own.items() if inspect.isfunction(value) or isinstance(value, property)
+        }
         undocumented = [key for key, value in functions.items() if not inspect.getdoc(value)]
         assert undocumented == [], f"{name} has members without a docstring"

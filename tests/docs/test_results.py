@@ -41,7 +41,8 @@ def test_the_page_has_every_paper_and_every_record(tables):
 
 def test_a_verdict_is_the_reports(tables):
     judged = tables.verdicts_of("caltech101-inclusive")
-    assert judged == {"avg(F-Full) > avg(C-Full) > avg(F) > avg(C)": "**not reproduced** −7.16 [−10.10, −5.04]"}
+    assert judged == {"avg(F-Full) > avg(C-Full) > avg(F) > avg(C)": "**fails** −7.16 [−10.10, −5.04]"}
+    assert "| order of the arms |  | **not reproduced** −7.16 [−10.10, −5.04] |" in tables.claim_tables("dfv")
     assert len(tables.verdicts_of("dfeat-holes")) == 5
     assert tables.verdicts_of("nothing") == {}
 
@@ -54,8 +55,8 @@ def test_a_report_of_two_tables_gives_two_verdicts(tables, tmp_path):
         "# two (resnet50)\n\n- **fails** `a(x) > a(y)`; margin −13.52 [−21.85, −5.19]; some paper\n"
     )
     assert tables.verdicts_of("two", tmp_path) == {
-        "a(x) > a(y)": "**reproduced** +5.22 [0.72, 8.50] (table 1), **not reproduced** −13.52 [−21.85, −5.19] (table 2)",
-        "a(z) > a(y)": "**not run** (table 1)",
+        "a(x) > a(y)": "**holds** +5.22 [0.72, 8.50] (table 1), **fails** −13.52 [−21.85, −5.19] (table 2)",
+        "a(z) > a(y)": "**not judged** (table 1)",
     }
 
 
