@@ -149,14 +149,20 @@ def preview(
 
 
 def list_plugins(
-    what: Annotated[Literal["occlusions", "sources", "recipes"], typer.Argument(help="What to list.")],
+    what: Annotated[
+        Literal["recipes", "benchmarks", "sources", "occlusions", "methods", "models", "heads", "extractors"],
+        typer.Argument(help="What to list."),
+    ],
 ) -> None:
     """List what there is, with a line about each."""
+    from occbench.bench.protocol import benchmark_names, load_benchmark
     from occbench.core.plugins import describe_plugins
     from occbench.data.recipe import load_recipe, recipe_names
 
     if what == "recipes":
         rows = [(name, load_recipe(name).description) for name in recipe_names()]
+    elif what == "benchmarks":
+        rows = [(name, load_benchmark(name).description) for name in benchmark_names()]
     else:
         rows = describe_plugins(what)
     width = max(len(name) for name, _ in rows)

@@ -109,6 +109,11 @@ def test_a_file_that_nobody_looked_at_first_is_one_line(occbench_cli, tmp_path, 
         ("recipes", ["quickstart", "ilsvrc-240"]),
         ("occlusions", ["patterns", "patch_drop"]),
         ("sources", ["image_folder"]),
+        ("benchmarks", ["quickstart", "voc07-msl"]),
+        ("methods", ["dfv", "learn", "msl"]),
+        ("models", ["tiny"]),
+        ("heads", ["csra"]),
+        ("extractors", ["diffusion_features"]),
     ],
 )
 def test_list_names_and_describes(occbench_cli, what, names):
