@@ -12,13 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from occbench.core.build import first_problems
 from occbench.core.errors import DatasetError
 
-__all__ = ["CHECKPOINT", "MANIFEST", "RECORDS", "Run", "find_runs"]
+__all__ = ["CHECKPOINT", "HEADLINES", "MANIFEST", "RECORDS", "Run", "find_runs"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
 MANIFEST: Final = "manifest.json"
 RECORDS: Final = "records.jsonl"
 CHECKPOINT: Final = "checkpoint.safetensors"
+#: Metric of a record that sums a run up -> (its type on the Hub, its name); a run has one of them.
+HEADLINES: Final = {"top1": ("accuracy", "top-1"), "map": ("mean_average_precision", "mAP")}
 _RUN_NAME: Final = re.compile(r"[0-9a-f]{16}")
 _LARGEST_INT: Final = 2**63 - 1
 
@@ -91,9 +93,9 @@ class Run:
         return self.manifest.fingerprint
 
     def value(self, group: str) -> str:
-        """Return its top-1 accuracy in a condition group as text with its interval, or a dash."""
+        """Return its headline metric in a condition group as text with its interval, or a dash."""
         for record in reversed(self.records):
-            if record.group == group and record.metric == "top1":
+            if record.group == group and record.metric in HEADLINES:
                 known = record.low is not None and record.high is not None
                 return f"{record.value:.1f} [{record.low:.1f}, {record.high:.1f}]" if known else f"{record.value:.1f}"
         return "-"

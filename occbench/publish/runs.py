@@ -15,7 +15,7 @@ from occbench.core.hub import RepoName
 from occbench.data.readme import Markdown, front_matter, render_markdown
 from occbench.publish.bundle import Bundle, HubFile, file_of, text_of
 from occbench.publish.citations import OCCBENCH
-from occbench.publish.run_files import CHECKPOINT, MANIFEST, RECORDS, Run, find_runs
+from occbench.publish.run_files import CHECKPOINT, HEADLINES, MANIFEST, RECORDS, Run, find_runs
 
 __all__ = ["checkpoints_bundle", "runs_bundle"]
 
@@ -119,9 +119,10 @@ def _model_card(runs: Sequence[Run], repo: RepoName, licence: str) -> str:
 def _index_entry(run: Run) -> dict[str, Any]:
     """Return a run's numbers in the form of the Hub's results."""
     metrics = [
-        {"type": "accuracy", "name": f"top-1, {record.group}", "value": record.value}
+        {"type": kind, "name": f"{name}, {record.group}", "value": record.value}
         for record in run.records
-        if record.metric == "top1" and record.group in ("clean", "avg")
+        if record.metric in HEADLINES and record.group in ("clean", "avg")
+        for kind, name in (HEADLINES[record.metric],)
     ]
     dataset = {"type": run.manifest.benchmark, "name": f"{run.manifest.benchmark} (occbench)"}
     task = {"type": "image-classification"}

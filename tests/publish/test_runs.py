@@ -69,6 +69,16 @@ def test_records_and_report_become_a_dataset(runs):
     assert [file.path for file in bundle.seal] == ["runs.json"]
 
 
+def test_runs_of_several_labels_are_summed_up_by_map(runs):
+    for file in runs.rglob("records.jsonl"):
+        file.write_text(file.read_text().replace('"top1"', '"map"'))
+    files = {file.path: file for file in checkpoints_bundle(runs, REPO).all_files}
+    metadata = yaml.safe_load(files[f"{RUN}/README.md"].origin.decode().split("---\n")[1])
+    assert metadata["model-index"][0]["results"][0]["metrics"][0] == {
+        "type": "mean_average_precision", "name": "mAP, clean", "value": 70.0,
+    }  # fmt: skip
+
+
 def test_the_model_cards_code_loads_the_weights(runs, monkeypatch):
     import huggingface_hub
     import torch
