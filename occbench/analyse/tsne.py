@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from occbench.analyse.difference_vectors import PairedVectors, paired_vectors
 from occbench.analyse.findings import Analysis, save_picture, write_analysis
-from occbench.analyse.geometry import ClusterScore, own_class_shares, silhouette_of
+from occbench.analyse.geometry import ClusterScore, own_class_shares, own_pattern_share, silhouette_of
 from occbench.analyse.opened_run import OpenedRun
 from occbench.analyse.tsne_picture import draw_all_classes, draw_vectors
 from occbench.analyse.tsne_report import Measured, report_tsne
@@ -110,7 +110,7 @@ def write_tsne(run: OpenedRun, request: EmbeddingRequest, folder: Path) -> Analy
     if request.all_classes:
         drawn = run.draw(range(len(names)), request.all_classes, request.seed, held_out=False)
         whole = paired_vectors(run, drawn, conditions)
-        every = pattern_silhouettes(whole, request.seed, _SHUFFLES_OF_ALL)[0]
+        every = (pattern_silhouettes(whole, request.seed, _SHUFFLES_OF_ALL)[0], own_pattern_share(whole))
         save_picture(lambda: draw_all_classes(whole, patterns, request.seed, embed), folder / "tsne-all.png")
     made = report_tsne(run, request, Measured(shown, patterns, *few, every, len(names), shares))
     write_analysis(made, folder)
