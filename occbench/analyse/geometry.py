@@ -136,7 +136,9 @@ def own_pattern_share(paired: PairedVectors) -> Estimate:
     differences = paired.differences.double().numpy()
     images, patterns, _ = differences.shape
     if images < 2 or patterns < 2:
-        raise ConfigError(f"patterns are told apart by 2 images under 2 patterns or more, found {images} images.")
+        raise ConfigError(
+            f"patterns are told apart by 2 images under 2 patterns or more, found {images} and {patterns}: take more."
+        )
     total = differences.sum(axis=0)
     shares = []
     for own in differences:
