@@ -39,8 +39,8 @@ def report_decode(
     }
     estimates = {name: over_images(values) for name, values in named.items()}
     kept = {
-        "pseudo vectors that keep the clean vector's class": over_images(errors.pseudo_kept),
-        "real occluded vectors that keep the clean vector's class": over_images(errors.occluded_kept),
+        "pseudo vectors that keep the clean vector's class": over_images(errors.pseudo_kept).as_share(),
+        "real occluded vectors that keep the clean vector's class": over_images(errors.occluded_kept).as_share(),
     }
     rows = [[name, f"{item.value:.4f}", f"[{item.low:.4f}, {item.high:.4f}]"] for name, item in estimates.items()]
     rows += [
@@ -82,7 +82,7 @@ def report_decode(
 def _findings(errors: DecodedErrors) -> list[Finding]:
     behind_guess = over_images(errors.pseudo - errors.pattern_guess)
     behind_real = over_images(errors.pseudo - errors.occluded)
-    kept = over_images(errors.pseudo_kept)
+    kept = over_images(errors.pseudo_kept).as_share()
     return [
         Finding(
             "images decoded from pseudo vectors can be very similar to the occluded images",

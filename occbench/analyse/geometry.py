@@ -118,12 +118,12 @@ def own_class_shares(paired: PairedVectors, beta: float = 1.0) -> OwnClass:
         )
     shares = np.asarray(rows)
     return OwnClass(
-        clean=over_images(shares[:, 0]),
-        occluded=over_images(shares[:, 1]),
-        pseudo=over_images(shares[:, 2]),
+        clean=over_images(shares[:, 0]).as_share(),
+        occluded=over_images(shares[:, 1]).as_share(),
+        pseudo=over_images(shares[:, 2]).as_share(),
         pseudo_minus_occluded=over_images(shares[:, 2] - shares[:, 1]),
-        occluded_to_occluded=over_images(shares[:, 3]),
-        pseudo_to_occluded=over_images(shares[:, 4]),
+        occluded_to_occluded=over_images(shares[:, 3]).as_share(),
+        pseudo_to_occluded=over_images(shares[:, 4]).as_share(),
     )
 
 
@@ -145,7 +145,7 @@ def own_pattern_share(paired: PairedVectors) -> Estimate:
         centroids = (total - own) / (images - 1)
         nearest = np.linalg.norm(own[:, None] - centroids[None], axis=2).argmin(axis=1)
         shares.append(np.mean(nearest == np.arange(patterns)))
-    return over_images(np.asarray(shares))
+    return over_images(np.asarray(shares)).as_share()
 
 
 def _centroids(vectors: NDArray[np.float64], labels: NDArray[np.integer], without: int) -> NDArray[np.float64]:
