@@ -39,8 +39,8 @@ def report_decode(
     }
     estimates = {name: over_images(values) for name, values in named.items()}
     kept = {
-        "pseudo vectors that keep the clean vector's class": over_images(errors.pseudo_kept),
-        "real occluded vectors that keep the clean vector's class": over_images(errors.occluded_kept),
+        "pseudo vectors that keep the clean vector's class": over_images(errors.pseudo_kept).as_share(),
+        "real occluded vectors that keep the clean vector's class": over_images(errors.occluded_kept).as_share(),
     }
     rows = [[name, f"{item.value:.4f}", f"[{item.low:.4f}, {item.high:.4f}]"] for name, item in estimates.items()]
     rows += [
@@ -80,15 +80,16 @@ def report_decode(
 
 
 def _findings(errors: DecodedErrors) -> list[Finding]:
-    gain = over_images(errors.pattern_guess - errors.pseudo)
-    behind = over_images(errors.pseudo - errors.occluded)
-    kept = over_images(errors.pseudo_kept)
+    behind_guess = over_images(errors.pseudo - errors.pattern_guess)
+    behind_real = over_images(errors.pseudo - errors.occluded)
+    kept = over_images(errors.pseudo_kept).as_share()
     return [
         Finding(
             "images decoded from pseudo vectors can be very similar to the occluded images",
             f"{_WHERE}; judged as: nearer to them than the mean training image under the same pattern",
-            above(gain, 0.0),
-            f"error lower by {_error(gain)}; against decoded real occluded vectors it is higher by {_error(behind)}",
+            above(behind_guess.scaled(-1), 0.0),
+            f"error minus the guess's {_error(behind_guess)}, minus that of decoded real occluded vectors "
+            f"{_error(behind_real)}",
         ),
         Finding(
             "pseudo vectors keep what makes the image's class recognisable",
@@ -101,4 +102,4 @@ def _findings(errors: DecodedErrors) -> list[Finding]:
 
 
 def _error(estimate: Estimate) -> str:
-    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+    return f"{estimate.value:+.4f} [{estimate.low:+.4f}, {estimate.high:+.4f}]"

@@ -1,6 +1,7 @@
 """A heat map of drops: classes that lose most down the side, levels of every factor along the top."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,11 +27,12 @@ def draw_difficulty(item: "ArmDifficulty", classes: Sequence[str]) -> "Figure":
     from matplotlib.figure import Figure
 
     shown = item.classes[:_CLASSES]
-    names = ["all classes", *(classes[label] if label < len(classes) else f"class {label}" for label in shown)]
     masks = [np.ones(len(item.labels), dtype=bool), *(item.labels == label for label in shown)]
+    named = ["all classes", *(classes[label] if label < len(classes) else f"class {label}" for label in shown)]
+    names = [f"{name} ({mask.sum()})" for name, mask in zip(named, masks, strict=True)]
     values = np.asarray([[100 * level.drops[mask].mean() for level in item.levels] for mask in masks])
     # as wide as the longest name needs, and as tall as the rows
-    figure = Figure(figsize=(2.2 + 0.62 * len(item.levels), 1.7 + 0.27 * len(names)), layout="constrained")
+    figure = Figure(figsize=(2.6 + 0.62 * len(item.levels), 1.7 + 0.27 * len(names)), layout="constrained")
     axes = figure.subplots()
     largest = max(1.0, float(np.abs(values).max()))
     image = axes.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
@@ -51,6 +53,7 @@ def draw_difficulty(item: "ArmDifficulty", classes: Sequence[str]) -> "Figure":
             axes.axvline(first - 0.5, color="black", linewidth=1)
     of_all = len(np.unique(item.labels))
     which = f"the {len(shown)} of {of_all} classes that lose most" if of_all > len(shown) else "by class"
-    axes.set_title(f"{item.label}: drop from clean accuracy, points, {which}", pad=22)
+    axes.set_ylabel("class (its test images)")
+    axes.set_title(fill(f"{item.label}: points lost, {which}", width=8 * len(item.levels)), pad=22)
     figure.colorbar(image, ax=axes, shrink=0.6, label="points lost")
     return figure

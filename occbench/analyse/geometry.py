@@ -13,7 +13,7 @@ from occbench.analyse.intervals import Estimate, over_images
 from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
 
-__all__ = ["ClusterScore", "OwnClass", "own_class_shares", "silhouette_of"]
+__all__ = ["ClusterScore", "OwnClass", "own_class_shares", "own_pattern_share", "silhouette_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +118,34 @@ def own_class_shares(paired: PairedVectors, beta: float = 1.0) -> OwnClass:
         )
     shares = np.asarray(rows)
     return OwnClass(
-        clean=over_images(shares[:, 0]),
-        occluded=over_images(shares[:, 1]),
-        pseudo=over_images(shares[:, 2]),
+        clean=over_images(shares[:, 0]).as_share(),
+        occluded=over_images(shares[:, 1]).as_share(),
+        pseudo=over_images(shares[:, 2]).as_share(),
         pseudo_minus_occluded=over_images(shares[:, 2] - shares[:, 1]),
-        occluded_to_occluded=over_images(shares[:, 3]),
-        pseudo_to_occluded=over_images(shares[:, 4]),
+        occluded_to_occluded=over_images(shares[:, 3]).as_share(),
+        pseudo_to_occluded=over_images(shares[:, 4]).as_share(),
     )
+
+
+def own_pattern_share(paired: PairedVectors) -> Estimate:
+    """Return the share of difference vectors nearest their own pattern's centroid, taken without the image itself.
+
+    Raises:
+        ConfigError: a single image or pattern.
+    """
+    differences = paired.differences.double().numpy()
+    images, patterns, _ = differences.shape
+    if images < 2 or patterns < 2:
+        raise ConfigError(
+            f"patterns are told apart by 2 images under 2 patterns or more, found {images} and {patterns}: take more."
+        )
+    total = differences.sum(axis=0)
+    shares = []
+    for own in differences:
+        centroids = (total - own) / (images - 1)
+        nearest = np.linalg.norm(own[:, None] - centroids[None], axis=2).argmin(axis=1)
+        shares.append(np.mean(nearest == np.arange(patterns)))
+    return over_images(np.asarray(shares)).as_share()
 
 
 def _centroids(vectors: NDArray[np.float64], labels: NDArray[np.integer], without: int) -> NDArray[np.float64]:

@@ -38,6 +38,10 @@ class Estimate:
         low, high = sorted((self.low * factor, self.high * factor))
         return Estimate(self.value * factor, low, high, self.n_images)
 
+    def as_share(self) -> "Estimate":
+        """Return the estimate of a share: its interval cut to [0, 1]."""
+        return Estimate(self.value, max(0.0, self.low), min(1.0, self.high), self.n_images)
+
     def as_json(self) -> dict[str, float]:
         """Return it as JSON values, rounded to what is worth keeping."""
         return {

@@ -120,6 +120,10 @@ class OpenedRun:
             raise ConfigError(f"--group {group}: the benchmark's condition groups are {groups}. Ask for one of them.")
         return found
 
+    def image_counts(self, *, held_out: bool) -> list[int]:
+        """Return how many test or training images the split has of each class, in label order."""
+        return [len(indices) for indices in self._by_class(held_out=held_out)[1]]
+
     def draw(self, labels: Sequence[int], count: int, seed: int, *, held_out: bool) -> ImageSet:
         """Return ``count`` images of each class, class by class, under the run's resize rule.
 
@@ -134,10 +138,8 @@ class OpenedRun:
             ConfigError: a class has fewer.
         """
         benchmark, split = self.materials.benchmark, self.materials.split
-        source = test_source_of(benchmark, self.source) if held_out else self.source
-        by_label: dict[int, list[int]] = {label: [] for label in labels}
-        for index in split.test if held_out else split.train:
-            by_label.get(split.label_of[source.labels_of(index)[0]], []).append(index)
+        source, every = self._by_class(held_out=held_out)
+        by_label = {label: every[label] for label in labels}
         drawn: list[int] = []
         for label, mine in by_label.items():
             if len(mine) < count:
@@ -148,6 +150,15 @@ class OpenedRun:
             order = stream(seed, "analyse", split.classes[label]).permutation(len(mine))
             drawn += [mine[place] for place in order[:count]]
         return load_images(source, drawn, benchmark.prepare, split.label_of)
+
+    def _by_class(self, *, held_out: bool) -> tuple[Source, list[list[int]]]:
+        """Return the source of test or training images, and their indices in it by label."""
+        split = self.materials.split
+        source = test_source_of(self.materials.benchmark, self.source) if held_out else self.source
+        by_label: list[list[int]] = [[] for _ in split.classes]
+        for index in split.test if held_out else split.train:
+            by_label[split.label_of[source.labels_of(index)[0]]].append(index)
+        return source, by_label
 
 
 def open_run(folder: Path, *, benchmark: str = "", source: str = "", overrides: Sequence[str] = ()) -> OpenedRun:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from occbench.analyse.difference_vectors import PairedVectors, paired_vectors
 from occbench.analyse.findings import Analysis, save_picture, write_analysis
-from occbench.analyse.geometry import ClusterScore, own_class_shares, silhouette_of
+from occbench.analyse.geometry import ClusterScore, own_class_shares, own_pattern_share, silhouette_of
 from occbench.analyse.opened_run import OpenedRun
 from occbench.analyse.tsne_picture import draw_all_classes, draw_vectors
 from occbench.analyse.tsne_report import Measured, report_tsne
@@ -60,11 +60,16 @@ class EmbeddingRequest:
             )
 
 
-def chosen_classes(request: EmbeddingRequest, names: tuple[str, ...]) -> list[int]:
-    """Return the head labels of the classes asked for, or drawn.
+def chosen_classes(request: EmbeddingRequest, names: tuple[str, ...], counts: list[int]) -> list[int]:
+    """Return the head labels of the classes asked for, or drawn among those that have the images.
+
+    Args:
+        request: which, or how many.
+        names: in label order.
+        counts: images of each class.
 
     Raises:
-        ConfigError: a class that the run does not know, or more than it has.
+        ConfigError: a class that the run does not know, or more than have so many images.
     """
     if unknown := [name for name in request.classes if name not in names]:
         raise ConfigError(
@@ -72,9 +77,14 @@ def chosen_classes(request: EmbeddingRequest, names: tuple[str, ...]) -> list[in
         )
     if request.classes:
         return [names.index(name) for name in request.classes]
-    if request.class_count > len(names):
-        raise ConfigError(f"{request.class_count} classes were asked for, the run has {len(names)}: ask for fewer.")
-    return sorted(stream(request.seed, "analyse", "classes").permutation(len(names))[: request.class_count].tolist())
+    order = stream(request.seed, "analyse", "classes").permutation(len(names)).tolist()
+    rich = [label for label in order if counts[label] >= request.images]
+    if request.class_count > len(rich):
+        raise ConfigError(
+            f"{request.class_count} classes of {request.images} images were asked for, {len(rich)} of {len(names)} "
+            "have so many: ask for fewer classes or images."
+        )
+    return sorted(rich[: request.class_count])
 
 
 def embed(vectors: NDArray[np.floating], seed: int) -> NDArray[np.float64]:
@@ -97,8 +107,8 @@ def write_tsne(run: OpenedRun, request: EmbeddingRequest, folder: Path) -> Analy
         ConfigError: classes, images or a group that the run does not have.
     """
     names = tuple(run.materials.split.classes)
-    labels = chosen_classes(request, names)
     conditions = run.conditions(request.group)
+    labels = chosen_classes(request, names, run.image_counts(held_out=request.held_out))
     images = run.draw(labels, request.images, request.seed, held_out=request.held_out)
     paired = paired_vectors(run, images, conditions)
     shares = own_class_shares(paired, request.beta)
@@ -110,7 +120,7 @@ def write_tsne(run: OpenedRun, request: EmbeddingRequest, folder: Path) -> Analy
     if request.all_classes:
         drawn = run.draw(range(len(names)), request.all_classes, request.seed, held_out=False)
         whole = paired_vectors(run, drawn, conditions)
-        every = pattern_silhouettes(whole, request.seed, _SHUFFLES_OF_ALL)[0]
+        every = (pattern_silhouettes(whole, request.seed, _SHUFFLES_OF_ALL)[0], own_pattern_share(whole))
         save_picture(lambda: draw_all_classes(whole, patterns, request.seed, embed), folder / "tsne-all.png")
     made = report_tsne(run, request, Measured(shown, patterns, *few, every, len(names), shares))
     write_analysis(made, folder)

@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics import silhouette_score
 
 from occbench.analyse.difference_vectors import PairedVectors
-from occbench.analyse.geometry import own_class_shares, silhouette_of
+from occbench.analyse.geometry import own_class_shares, own_pattern_share, silhouette_of
 from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
 
@@ -64,3 +64,13 @@ def test_beta_scales_the_difference_vectors():
 def test_a_class_of_one_image_has_no_centroid_without_it():
     with pytest.raises(ConfigError, match="2 images a class"):
         own_class_shares(vectors([[0.0], [1.0], [2.0]], [[[0.0]], [[1.0]], [[2.0]]], [0, 0, 1]))
+
+
+def test_the_share_nearest_the_own_pattern_is_the_one_counted_by_hand():
+    # differences of the three images under two patterns: (1, 9), (2, 8), (6, 10)
+    paired = vectors([[0.0], [0.0], [0.0]], [[[1.0], [9.0]], [[2.0], [8.0]], [[6.0], [10.0]]], [0, 0, 1])
+    found = own_pattern_share(paired)
+    # without the third image the centroids are 1.5 and 8.5: 6 is nearer to the other pattern's
+    assert found.value == pytest.approx((1 + 1 + 0.5) / 3)
+    with pytest.raises(ConfigError, match="found 2 and 1"):
+        own_pattern_share(vectors([[0.0], [1.0]], [[[1.0]], [[2.0]]], [0, 0]))

@@ -19,6 +19,10 @@ def test_a_negative_factor_turns_the_ends_round():
     assert Estimate(1.0, 0.0, 3.0, 5).scaled(-2) == Estimate(-2.0, -6.0, 0.0, 5)
 
 
+def test_the_interval_of_a_share_ends_at_0_and_1():
+    assert Estimate(0.9, -0.1, 1.2, 5).as_share() == Estimate(0.9, 0.0, 1.0, 5)
+
+
 def test_one_image_has_no_interval():
     with pytest.raises(ConfigError, match="found 1: take more images"):
         over_images(np.array([1.0]))

@@ -13,20 +13,30 @@ from occbench.core.seeding import stream
 NAMES = ("ant", "bee", "cat", "dog")
 
 
+COUNTS = [10, 10, 10, 10]
+
+
 def test_classes_are_those_named_or_drawn_by_the_seed():
-    assert chosen_classes(EmbeddingRequest(classes=("dog", "ant")), NAMES) == [3, 0]
-    drawn = chosen_classes(EmbeddingRequest(class_count=2, seed=1), NAMES)
-    assert drawn == chosen_classes(EmbeddingRequest(class_count=2, seed=1), NAMES)
-    assert len({tuple(chosen_classes(EmbeddingRequest(class_count=2, seed=seed), NAMES)) for seed in range(9)}) > 1
+    assert chosen_classes(EmbeddingRequest(classes=("dog", "ant")), NAMES, COUNTS) == [3, 0]
+    drawn = chosen_classes(EmbeddingRequest(class_count=2, seed=1), NAMES, COUNTS)
+    assert drawn == chosen_classes(EmbeddingRequest(class_count=2, seed=1), NAMES, COUNTS)
+    assert (
+        len({tuple(chosen_classes(EmbeddingRequest(class_count=2, seed=seed), NAMES, COUNTS)) for seed in range(9)}) > 1
+    )
 
 
 def test_classes_that_are_not_there_are_refused():
     with pytest.raises(ConfigError, match="--classes asks for eel"):
-        chosen_classes(EmbeddingRequest(classes=("ant", "eel")), NAMES)
-    with pytest.raises(ConfigError, match="9 classes were asked for, the run has 4"):
-        chosen_classes(EmbeddingRequest(class_count=9), NAMES)
+        chosen_classes(EmbeddingRequest(classes=("ant", "eel")), NAMES, COUNTS)
+    with pytest.raises(ConfigError, match="9 classes of 10 images were asked for, 4 of 4 have so many"):
+        chosen_classes(EmbeddingRequest(class_count=9), NAMES, COUNTS)
     with pytest.raises(ConfigError, match="2 classes of 2 images or more"):
         EmbeddingRequest(images=1)
+
+
+def test_classes_with_too_few_images_are_not_drawn():
+    for seed in range(9):
+        assert chosen_classes(EmbeddingRequest(class_count=2, seed=seed), NAMES, [10, 3, 12, 9]) == [0, 2]
 
 
 def test_equal_seeds_give_equal_maps_that_keep_clusters_apart():
