@@ -58,17 +58,8 @@ def measure(settings: Settings) -> Iterator[Row]:
     with TemporaryDirectory() as folder:
         bench = _Bench(Path(folder), settings, count)
         bench.check()
-        ways = bench.ways()
-        # one round at a time, so that albumentations, which has an environment of its own, takes its turn, too
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
         versions: dict[str, str] = {}
-        for turn in range(-1, settings.turns):
-            found = take_turns(ways, 1, processor_clock, warm_up=False)
-            if settings.albumentations:
-                found |= bench.albumentations(settings.albumentations, versions)
-            if turn >= 0:
-                for name, (taken,) in found.items():
-                    seconds.setdefault(name, []).append(taken)
+        seconds = _in_rounds(bench, settings, versions)
     beside = {ours: list(others) for ours, others in _BESIDE.items()}
     if settings.albumentations:
         for kind, ours in (("jpg", "Parquet, spliced JPEG"), ("png", "Parquet, PNG")):
@@ -80,6 +71,19 @@ def measure(settings: Settings) -> Iterator[Row]:
                 f"{ours} / {other}", seconds, (ours, other), rows, processor_clock,
                 images=count, variants_per_image=len(bench.patterns), bank=settings.bank, **versions,
             )  # fmt: skip
+
+
+def _in_rounds(bench: "_Bench", settings: Settings, versions: dict[str, str]) -> dict[str, list[float]]:
+    """Take turns, a round at a time: albumentations, which has an environment of its own, takes its turn, too."""
+    ways = bench.ways()
+    seconds: dict[str, list[float]] = {}
+    for turn in range(-1, settings.turns):
+        found = take_turns(ways, 1, processor_clock, warm_up=False)
+        if settings.albumentations:
+            found |= bench.albumentations(settings.albumentations, versions)
+        for name, taken in found.items():
+            seconds.setdefault(name, []).extend(taken if turn >= 0 else ())
+    return seconds
 
 
 class _Bench:

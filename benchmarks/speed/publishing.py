@@ -1,8 +1,9 @@
 """Publishing a dataset to a Hub beside hashing and copying its files, and beside the Hub's own client.
 
 The Hub is the tests' one, in a process of its own on this machine (``tests/publish/hub_server.py``); its time is not
-counted, nor a network's. It is emptied before every upload: files that it has are not sent again. `publish`: files hashed
-and held against the manifest, card, metadata, several commits, the manifest last. `upload_folder`: the client's one call.
+counted, nor a network's. It is emptied before every upload: files that it has are not sent again. `publish`: files
+hashed and held against the manifest, card, metadata, several commits, the manifest last. `upload_folder`: the client's
+one call.
 """
 
 import hashlib
@@ -38,7 +39,12 @@ def measure(settings: Settings) -> Iterator[Row]:
     with TemporaryDirectory() as name, _running() as (hub, endpoint):
         folder = Path(name)
         os.environ |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "home"), "HF_TOKEN": _TOKEN}
-        os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "NO_PROXY": "127.0.0.1,localhost"}
+        os.environ |= {
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
         os.environ.pop("HF_HUB_OFFLINE", None)
         images = settings.many(500, least=4)
         copy_photos(settings.photos, images, folder / "photos")

@@ -1,7 +1,8 @@
 """Reading a virtual dataset, whose rows are rendered as they are read, beside one that stores every row.
 
 One after the other and at random, in one process; a dataset is opened once. Then random rows of 240 patterns: just
-opened, warm, and opened anew with its files dropped from the page cache. Last, how long the command line takes to start.
+opened, warm, and opened anew with its files dropped from the page cache. Last, how long the command line takes to
+start.
 """
 
 import os

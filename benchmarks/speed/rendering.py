@@ -1,13 +1,16 @@
 """Putting patterns on photographs that are in memory: ours beside the blend that people write.
 
-numpy: ``Renderer.render``, an image at a time into memory that is there. torch: ``composite_batch``, a batch at a time on
-the device. Beside them: the same in floating point over the whole image, and Pillow's ``alpha_composite``. Before
+numpy: ``Renderer.render``, an image at a time into memory that is there. torch: ``composite_batch``, a batch at a time
+on the device. Beside them: the same in floating point over the whole image, and Pillow's ``alpha_composite``. Before
 anything is timed, images are compared: each way may be 1 level off, because it rounds its own way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from occbench.core.compose import composite_batch
+from occbench.core.types import Example
 from occbench.data.render import Renderer
 
 from .photographs import copy_photos, prepared, recipe
@@ -38,33 +42,24 @@ def measure(settings: Settings) -> Iterator[Row]:
     yield from _torch(images, canvases, settings)
 
 
-def _numpy(examples: list, renderer: Renderer, canvases: list[Pixels], settings: Settings) -> Iterator[Row]:
+def _numpy(
+    examples: Sequence[Example], renderer: Renderer, canvases: Sequence[Pixels], settings: Settings
+) -> Iterator[Row]:
     out = np.empty_like(examples[0].image)
     pictures = [Image.fromarray(canvas) for canvas in canvases]
-
-    def ours() -> None:
-        for example in examples:
-            for condition in renderer.conditions:
-                renderer.render(example, condition, out)
-
-    def naive() -> None:
-        for example in examples:
-            for canvas in canvases:
-                blended(example.image, canvas)
-
-    def pillow() -> None:
-        for example in examples:
-            picture = Image.fromarray(example.image).convert("RGBA")
-            for canvas in pictures:
-                np.asarray(Image.alpha_composite(picture, canvas).convert("RGB"))
-
+    opened = [Image.fromarray(example.image).convert("RGBA") for example in examples]
     for condition, canvas in zip(renderer.conditions, canvases, strict=True):
         _agree(renderer.render(examples[0], condition)[0], blended(examples[0].image, canvas), condition.name)
-    ways = {"numpy: ours": ours, "floating point": naive, "Pillow alpha_composite": pillow}
+    cells = list(product(examples, renderer.conditions))
+    images = [example.image for example in examples]
+    ways = {
+        "numpy: ours": lambda: _run(partial(renderer.render, out=out), cells),
+        "floating point": lambda: _run(blended, product(images, canvases)),
+        "Pillow alpha_composite": lambda: _run(_pasted, product(opened, pictures)),
+    }
     seconds = take_turns(ways, settings.turns, processor_clock)
-    count = len(examples) * len(canvases)
     for other in ("floating point", "Pillow alpha_composite"):
-        yield compare(f"numpy / {other}", seconds, ("numpy: ours", other), count, processor_clock)
+        yield compare(f"numpy / {other}", seconds, ("numpy: ours", other), len(cells), processor_clock)
 
 
 def _torch(images: Pixels, canvases: list[Pixels], settings: Settings) -> Iterator[Row]:
@@ -75,12 +70,22 @@ def _torch(images: Pixels, canvases: list[Pixels], settings: Settings) -> Iterat
     _agree(ours, blended_batch(batch, bank[:1]).cpu().permute(0, 2, 3, 1).numpy(), "the first pattern")
     clock = network_clock()
     ways = {
-        "torch: ours": lambda: [composite_batch(batch, canvas[None]) for canvas in bank],
-        "floating point": lambda: [blended_batch(batch, canvas[None]) for canvas in bank],
+        "torch: ours": lambda: _run(composite_batch, product([batch], bank.split(1))),
+        "floating point": lambda: _run(blended_batch, product([batch], bank.split(1))),
     }
     seconds = take_turns(ways, settings.turns, clock)
     count = len(images) * len(canvases)
     yield compare("torch / floating point", seconds, ("torch: ours", "floating point"), count, clock)
+
+
+def _run(way: Callable[..., object], cells: Iterable[tuple[Any, ...]]) -> None:
+    """Do all the work and keep nothing of it."""
+    for cell in cells:
+        way(*cell)
+
+
+def _pasted(picture: Image.Image, canvas: Image.Image) -> Pixels:
+    return np.asarray(Image.alpha_composite(picture, canvas).convert("RGB"))
 
 
 def blended(image: Pixels, canvas: Pixels) -> Pixels:

@@ -2,8 +2,8 @@
 
 All ways classify the same photographs under the same patterns with the same weights, batch and precision. `score`:
 from uint8 images to the block on disk, of one label an image and of several. `ready model`: mixed cells of the matrix,
-as ``--precision`` scores them, rendered and as stored rows. `data loader`: what people write instead, every item opened,
-decoded, resized and pasted with Pillow. Weights are random: they do not change the time.
+as ``--precision`` scores them, rendered and as stored rows. `data loader`: what people write instead, every item
+opened, decoded, resized and pasted with Pillow. Weights are random: they do not change the time.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,13 +1,13 @@
 """An epoch of every method beside a plain one (``fine_tune``) of the same network, by the trainer's own loop.
 
 A time is that of a whole first epoch: what the method prepares, every step, and the state written at its end; of a
-method without epochs, that of all its fitting. On drawn images (``toyparts``, which knows its parts): the tiny network at
-96 px, ResNet-18 at 224 px with all layers trained, and with the last stage trained from kept activations, as in the
+method without epochs, that of all its fitting. On drawn images (``toyparts``, which knows its parts): the tiny network
+at 96 px, ResNet-18 at 224 px with all layers trained, and with the last stage trained from kept activations, as in the
 second epoch of every run. Weights are random, which changes no time. For every 600 training images there are 10 clean
 ones with 24 occluded twins each, as many as Cen et al. pair; what makes twins of all images trains on twice as many.
 
-LEARN is also timed from kept feature maps against the same through its frozen network, and must end in the same weights.
-Of several labels: ``msl`` beside a plain step with the same head.
+LEARN is also timed from kept feature maps against the same through its frozen network, and must end in the same
+weights. Of several labels: ``msl`` beside a plain step with the same head.
 """
 
 from collections.abc import Callable, Iterator, Mapping

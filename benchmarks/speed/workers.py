@@ -1,9 +1,10 @@
 """Two workers of `occbench generate` beside one, on this machine's processes and on Ray; what a Ray task costs; memory.
 
-Ray runs on this machine, a cluster of one worker and one of two by turns, beside the local engine with as many processes:
-that shows what is Ray's and what is the machine's. Two busy loops beside one show how much two workers could get.
-Throughput is taken from where every worker has finished a shard, or nearly, to the last shard, so starting workers does
-not count. Peak memory is the kernel's own high-water mark of each worker (VmHWM), read after every shard; Linux only.
+Ray runs on this machine, a cluster of one worker and one of two by turns, beside the local engine with as many
+processes: that shows what is Ray's and what is the machine's. Two busy loops beside one show how much two workers
+could get. Throughput is taken from where every worker has finished a shard, or nearly, to the last shard, so starting
+workers does not count. Peak memory is the kernel's own high-water mark of each worker (VmHWM), read after every shard;
+Linux only.
 """
 
 import logging
