@@ -78,7 +78,7 @@ def _in_rounds(bench: "_Bench", settings: Settings, versions: dict[str, str]) ->
     ways = bench.ways()
     seconds: dict[str, list[float]] = {}
     for turn in range(-1, settings.turns):
-        found = take_turns(ways, 1, processor_clock, warm_up=False)
+        found = take_turns(ways, 1, processor_clock, warm_up=False, first=turn)
         if settings.albumentations:
             found |= bench.albumentations(settings.albumentations, versions)
         for name, taken in found.items():

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import torch
 
+from occbench.core.seeding import stream
+
 __all__ = ["Row", "Spread", "compare", "network_clock", "processor_clock", "quantity", "take_turns", "wall_clock"]
 
 Clock = Callable[[], float]
@@ -76,21 +78,25 @@ def network_clock() -> Clock:
 
 
 def take_turns(
-    ways: Mapping[str, Callable[[], object]], turns: int, clock: Clock, warm_up: bool = True
+    ways: Mapping[str, Callable[[], object]], turns: int, clock: Clock, *, warm_up: bool = True, first: int = 0
 ) -> dict[str, list[float]]:
-    """Return the seconds of each way, one entry a turn; every way comes first, second and last about equally often.
+    """Return the seconds of each way, one entry a turn.
+
+    The order of a turn is drawn: were it only rotated, a way would always meet the memory and the caches that the same
+    other one has left.
 
     Args:
         ways: name -> the work.
         turns: how many are counted.
         clock: what is read before and after.
         warm_up: whether a turn goes before them that is not counted.
+        first: number of the first turn, which names its order.
     """
     names = list(ways)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(-1 if warm_up else 0, turns):
-        for place in range(len(names)):
-            name = names[(turn + place) % len(names)]
+        for place in stream(first + turn + 1, "speed", "order").permutation(len(names)).tolist():
+            name = names[place]
             start = clock()
             ways[name]()
             taken = clock() - start
