@@ -4,7 +4,6 @@ A built-in player is registered by the module that holds it; this table names th
 imports one file. A third-party package registers with the entry-point group ``occbench.<kind>``.
 """
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -16,8 +15,9 @@ from typing import Final, TypeVar
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import PluginError
+from occbench.core.messages import did_you_mean
 
-__all__ = ["BUILT_IN", "describe_plugins", "find_plugin", "plugin_names"]
+__all__ = ["BUILT_IN", "describe_plugins", "find_plugin", "name_of", "plugin_names"]
 
 Role = TypeVar("Role")
 
@@ -98,6 +98,14 @@ def describe_plugins(kind: str) -> list[tuple[str, str]]:
     return [(name, (inspect.getdoc(_by_name(kind, name)) or "").partition("\n")[0]) for name in plugin_names(kind)]
 
 
+def name_of(player: type) -> str:
+    """Return the name that a player's class is asked for by: that of a built-in one, else the class's own."""
+    target = f"{player.__module__}:{player.__qualname__}"
+    return next(
+        (name for names in BUILT_IN.values() for name, known in names.items() if known == target), player.__name__
+    )
+
+
 def find_plugin(kind: str, name: str, role: type[Role]) -> type[Role]:
     """Return the class that answers to ``name``.
 
@@ -124,8 +132,7 @@ def _by_name(kind: str, name: str) -> object:
     for point in metadata.entry_points(group=f"occbench.{kind}", name=name):
         return point.load()
     known = plugin_names(kind)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+    hint = did_you_mean(name, known, f"Known: {', '.join(known)}.")
     raise PluginError(f"no {kind[:-1]} is called {name!r}. {hint} A file of your own is given as path/to/file.py:Name.")
 
 

@@ -109,7 +109,7 @@ def train(examples: Sequence[Example], names: Sequence[str], rule: Rule, seed: i
         A ``StableDiffusionInpaintPipeline`` on the CPU.
     """
     device = pick_device()
-    draws = Generator().manual_seed(stream(seed, "train_tiny_inpainter", "draws").integer(0, 2**31))
+    draws = Generator().manual_seed(stream(seed, "train_tiny_inpainter", "draws").seed())
     pipeline = SIZES.build(seed)
     pipeline.unet.to(device, memory_format=torch.channels_last)
     data = _joined([_prepared(pipeline, examples, draws) for _ in range(rule.masks_per_image)], device)

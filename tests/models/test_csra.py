@@ -5,10 +5,11 @@ import torch
 from torch.nn.functional import softmax
 
 from occbench.core.errors import ConfigError
+from occbench.core.networks import Head
 from occbench.data.config import build_plugin
 from occbench.models.csra import CSRA, ResidualAttention
 from occbench.models.load import load_backbone
-from occbench.models.map_head import Head, attach_head
+from occbench.models.map_head import attach_head
 
 TEMPERATURES = {1: (1,), 2: (1, 99), 4: (1, 2, 4, 99), 6: (1, 2, 3, 4, 5, 99), 8: (1, 2, 3, 4, 5, 6, 7, 99)}
 

@@ -118,8 +118,7 @@ def test_architecture_of_the_users_own_file(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
         "from torch import nn\n"
-        "from occbench.models.architecture import Architecture, Cut\n"
-        "from occbench.models.trunk import Trunk\n"
+        "from occbench import Architecture, Cut, Trunk\n"
         "class Mine(Architecture):\n"
         "    name = 'mine'\n"
         "    def build(self, num_classes):\n"

@@ -9,11 +9,11 @@ from occbench.bench.protocol.rules import LabelRule, SplitRule, TrainRule, facts
 from occbench.core.canonical import fingerprint
 from occbench.core.embedded import Shelf
 from occbench.core.interfaces import Source
+from occbench.core.networks import Head
 from occbench.core.prepare import Prepare
 from occbench.core.training import Method
 from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
 from occbench.data.recipe import Recipe
-from occbench.models.map_head import Head
 
 __all__ = ["Arm", "Benchmark", "benchmark_names", "load_benchmark"]
 

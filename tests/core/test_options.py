@@ -1,8 +1,12 @@
 """Options outside of their range are refused in one line that says what was found and what is allowed."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 import pytest
 
 from occbench.core.errors import ConfigError
+from occbench.core.options import check_choice, check_range
 from occbench.core.training import Method
 from occbench.data.config import build_plugin
 
@@ -16,6 +20,7 @@ WRONG = {
         ({"side": 0.0}, "side above 0 and up to 1, found 0"),
         ({"side": 16.0}, "side above 0 and up to 1, found 16"),
     ],
+    "dfv": [({"alpha": -0.1}, "alpha from 0 to 1, found -0.1"), ({"alpha": float("nan")}, "found nan")],
     "gridmask": [
         ({"smallest_px": 1}, "smallest_px of 2 or more, found 1"),
         ({"largest_px": 50}, "largest_px of 96 or more, found 50"),
@@ -67,3 +72,31 @@ def test_the_ends_of_a_range_are_allowed():
         ("part_blackout", {"beta": 0.0}),
     ):
         build_plugin(name, "methods", Method, options)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A player that is not built in."""
+
+    sides: tuple[int, ...] = (1, 2)
+    share: float | None = None
+    order: Literal["up", "down"] = "up"
+
+    def __post_init__(self):
+        check_range(self, "sides", 1)
+        check_range(self, "share", 0.0, 1.0)
+        check_choice(self, "order")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"sides": (3, 0)}, "Own needs sides of 1 or more, found 0"),
+        ({"share": float("nan")}, "Own needs share from 0 to 1, found nan"),
+        ({"order": "left"}, "Own needs order up or down, found 'left'"),
+    ],
+)
+def test_a_player_of_ones_own_is_called_by_its_class(options, said):
+    assert Own().share is None
+    with pytest.raises(ConfigError, match=said):
+        Own(**options)
