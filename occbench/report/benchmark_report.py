@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from occbench.core.files import write_bytes
-from occbench.core.results import ExamplePrediction, ResultSet
+from occbench.core.results.examples import ExamplePrediction
+from occbench.core.results.result_set import ResultSet
 from occbench.report.benchmark_page import write_benchmark_page
 from occbench.report.csv_tables import write_csv
 from occbench.report.latex import write_latex

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from occbench.core.results import Cost
+from occbench.core.results.breakdowns import Cost
 from occbench.report.benchmark_page import write_benchmark_page
 from occbench.report.gallery import Gallery
 from occbench.report.page import write_page

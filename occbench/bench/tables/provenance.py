@@ -7,7 +7,7 @@ from typing import Any
 from occbench.bench.protocol.reference import ReferenceRow, same_backbone
 from occbench.bench.tables.finished_runs import Comparable, FinishedRun, TrainedArm
 from occbench.core.canonical import canonical_json, fingerprint
-from occbench.core.results import RunEntry
+from occbench.core.results.result_set import RunEntry
 
 __all__ = ["describe_runs", "provenance_of", "warnings_of"]
 
