@@ -5,10 +5,10 @@ from typing import Literal
 
 import pytest
 
+from occbench.core.build import build_plugin
 from occbench.core.errors import ConfigError
 from occbench.core.options import check_choice, check_range
 from occbench.core.training import Method
-from occbench.data.config import build_plugin
 
 WRONG = {
     "cutmix": [

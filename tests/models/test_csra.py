@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import softmax
 
+from occbench.core.build import build_plugin
 from occbench.core.errors import ConfigError
 from occbench.core.networks import Head
-from occbench.data.config import build_plugin
 from occbench.models.csra import CSRA, ResidualAttention
 from occbench.models.load import load_backbone
 from occbench.models.map_head import attach_head

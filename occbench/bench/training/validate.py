@@ -12,11 +12,11 @@ from torch import Tensor
 
 from occbench.bench.training.training_run import Prediction
 from occbench.bench.training.trial import Broken, Trial, attempt
+from occbench.core.build import build_plugin
 from occbench.core.canonical import canonical_json
 from occbench.core.errors import ConfigError, PluginError
 from occbench.core.tasks import MULTI_LABEL
 from occbench.core.training import Method
-from occbench.data.config import build_plugin
 
 __all__ = ["Check", "validate_method"]
 
