@@ -161,21 +161,6 @@ def test_no_image_is_no_vector(make):
     assert make().vectors(torch.empty(0, 3, 48, 48), []).shape == (0, 32)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"block": "down1"}, "block is mid, up0, up1"),
-        ({"timestep": 1000}, "timestep from 0 to 999"),
-        ({"size_px": 100}, "size_px is a multiple of 8"),
-        ({"dtype": "half"}, "dtype is fp32, fp16 or bf16"),
-        ({"batch_size": 0}, "batch_size of 1 or more"),
-    ],
-)
-def test_options_that_make_no_sense_are_refused(options, message):
-    with pytest.raises(ConfigError, match=message):
-        DiffusionFeatures(**options)
-
-
 def test_what_the_model_does_not_have_is_told(make, pixels, tmp_path, tiny_pipeline):
     with pytest.raises(ConfigError, match="has the decoder blocks up0 to up3, asked for up4"):
         make(block="up4").vectors(pixels, NAMES)
