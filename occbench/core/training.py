@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Module = TypeVar("Module", bound=nn.Module)
 
-__all__ = ["Batch", "Method", "Part", "TrainingRun"]
+__all__ = ["Batch", "Method", "TrainingRun"]
 
 #: What ``TrainingRun.examples`` yields images of.
 Part: TypeAlias = Literal["train", "validation", "occluded_validation"]
