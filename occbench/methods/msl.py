@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import kl_div, logsigmoid, mse_loss
 
 from occbench.core.errors import ConfigError
-from occbench.core.options import check_choice, check_range
+from occbench.core.option_ranges import check_choice, check_range
 from occbench.core.tasks import EVERY_TASK, MULTI_LABEL, Task
 from occbench.core.training import Method, TrainingRun
 

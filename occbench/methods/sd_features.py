@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from occbench.core.options import check_choice
+from occbench.core.option_ranges import check_choice
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
-from occbench.core.options import check_choice, check_range
+from occbench.core.option_ranges import check_choice, check_range
 from occbench.core.training import Method, TrainingRun
 
 __all__ = ["Tent", "entropy"]

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from occbench.core.errors import ConfigError
-from occbench.core.options import check_choice, check_range
+from occbench.core.option_ranges import check_choice, check_range
 
 
 @dataclass(frozen=True)

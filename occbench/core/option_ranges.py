@@ -1,4 +1,4 @@
-"""Options of players, checked when a player is built: its ranges and choices, one clear line where they are left."""
+"""Ranges and choices of options, checked when a player is built; one clear line where they are left."""
 
 from dataclasses import fields
 from math import inf
