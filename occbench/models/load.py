@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import nn
 
+from occbench.core.build import build_plugin
 from occbench.core.errors import ConfigError, PluginError
 from occbench.core.networks import Architecture
-from occbench.core.plugins import find_plugin, plugin_names
+from occbench.core.plugins import plugin_names
 from occbench.core.seeding import stream, torch_seeded
 from occbench.models.backbone import Backbone
 from occbench.models.linear_head import last_linear, new_linear, replace_last_linear, slice_linear
@@ -74,6 +75,7 @@ def find_architecture(name: str) -> Architecture:
 
     Raises:
         PluginError: nothing answers to the name.
+        ConfigError: it is one of the user's own that cannot be built without options.
     """
     library, _, model = name.partition("/")
     if library == "torchvision":
@@ -91,7 +93,7 @@ def find_architecture(name: str) -> Architecture:
         raise PluginError(
             f"no model is called {name!r}. Known: {known}. A file of your own is given as path/to/file.py:ClassName."
         )
-    return find_plugin("models", name, Architecture)()
+    return build_plugin(name, "models", Architecture, {})
 
 
 def _check(

@@ -134,6 +134,15 @@ def test_architecture_of_the_users_own_file(tmp_path):
     assert backbone(torch.zeros(2, 3, 32, 32)).shape == (2, 3)
 
 
+def test_architecture_that_needs_options_is_one_clear_line(tmp_path):
+    file = tmp_path / "mine.py"
+    lines = ("from dataclasses import dataclass", "from occbench import Architecture", "@dataclass(frozen=True)")
+    body = ("    width: int", "    name = 'mine'", "    build = classifier = cut = None")
+    file.write_text("\n".join([*lines, "class Mine(Architecture):", *body]))
+    with pytest.raises(ConfigError, match=r"mine.py:Mine needs width, found no value"):
+        find_architecture(f"{file}:Mine")
+
+
 @pytest.mark.parametrize("model", ["resnet18", "resnet50"])
 def test_real_weights_recognise_photographs(real_data, model):
     file = real_data / "weights" / f"{model}_imagenet.safetensors"
