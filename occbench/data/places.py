@@ -4,16 +4,15 @@ A file appears there whole or not at all, because object stores show what was se
 Credentials and endpoints are those of the store's own client (for S3: ``AWS_*`` variables or ``~/.aws``).
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from occbench.core.canonical import fingerprint
 from occbench.core.errors import StorageError
 from occbench.core.files import locked, whole_file, write_bytes
 from occbench.core.messages import one_line
@@ -164,7 +163,7 @@ def cache_folder(what: object) -> Path:
     given = (
         os.environ.get("OCCBENCH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "occbench"
     )
-    return Path(given) / sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    return Path(given) / fingerprint(what, 24)
 
 
 def _explain(error: Exception, url: str) -> str | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from occbench.core.option_ranges import check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.hidden_pixels import filled
+from occbench.methods.hidden_pixels import filled, within
 
 __all__ = ["Cutout"]
 
@@ -48,11 +48,5 @@ class Cutout(Method):
         # first row and column of every hole: its centre is any pixel
         top = torch.randint(height, (count, self.holes), generator=run.draws) - side // 2
         left = torch.randint(width, (count, self.holes), generator=run.draws) - side // 2
-        hidden = _within(top, side, height)[..., :, None] & _within(left, side, width)[..., None, :]
+        hidden = within(top, side, height)[..., :, None] & within(left, side, width)[..., None, :]
         return filled(run, images, hidden.any(1, keepdim=True)), labels
-
-
-def _within(first: Tensor, length: int, side: int) -> Tensor:
-    """Return bool[B, holes, side]: which rows (or columns) lie in the hole that begins at ``first``."""
-    places = torch.arange(side)
-    return (places >= first[..., None]) & (places < first[..., None] + length)

@@ -15,7 +15,7 @@ from torch import Tensor
 from occbench.core.option_ranges import check_choice, check_probability, check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.hidden_pixels import filled
+from occbench.methods.hidden_pixels import filled, within
 
 __all__ = ["RandomErasing"]
 
@@ -68,14 +68,8 @@ class RandomErasing(Method):
         aspect = low + (high - low) * aspect
         height = (side * (area * aspect).sqrt()).round().clamp(1, side)
         width = (side * (area / aspect).sqrt()).round().clamp(1, side)
-        rows = _within((top * (side - height + 1)).floor(), height, side)
-        columns = _within((left * (side - width + 1)).floor(), width, side)
+        rows = within((top * (side - height + 1)).floor(), height, side)
+        columns = within((left * (side - width + 1)).floor(), width, side)
         erased = chance < self.probability
         hidden: Tensor = rows[:, :, None] & columns[:, None, :] & erased[:, None, None]
         return hidden[:, None]
-
-
-def _within(first: Tensor, length: Tensor, side: int) -> Tensor:
-    """Return bool[count, side]: which rows (or columns) lie in a rectangle."""
-    places = torch.arange(side)
-    return (places >= first[:, None]) & (places < (first + length)[:, None])
