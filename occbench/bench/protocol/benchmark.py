@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from occbench.bench.protocol.claims import Claim
 from occbench.bench.protocol.rules import LabelRule, SplitRule, TrainRule, facts_of
+from occbench.core.build import build_plugin
 from occbench.core.embedded import Shelf
 from occbench.core.interfaces import Source
 from occbench.core.networks import Head
