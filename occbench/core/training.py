@@ -5,7 +5,7 @@ As in ``core.interfaces``, a player is a frozen dataclass whose fields are its o
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 from occbench.core.tasks import SINGLE_LABEL, Task
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Method", "TrainingRun"]
 
+#: What ``Method.needs`` may name.
+NEEDS: Final = frozenset({"map", "masks", "overlays", "pairs"})
 #: What ``TrainingRun.examples`` yields images of.
 Part: TypeAlias = Literal["train", "validation", "occluded_validation"]
 
@@ -48,7 +50,7 @@ class Method:
     twins: ClassVar[str] = ""
     #: Names of the tasks (``core.tasks``) whose targets the method understands. One whose loss is made of
     #: ``run.task.loss``, or that has no loss of its own, understands every task: ``core.tasks.EVERY_TASK``.
-    tasks: ClassVar[frozenset[str]] = frozenset({"single-label"})
+    tasks: ClassVar[frozenset[str]] = frozenset({SINGLE_LABEL.name})
 
     def build(self, run: "TrainingRun") -> "nn.Module | None":  # noqa: ARG002 - for those who override it
         """Make what is learned beside the backbone; called once, under the training seed, before any weight is loaded.
