@@ -10,7 +10,8 @@ from occbench.cli.datasets import SetOption, SourceOption
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from occbench.core.results import ExamplePrediction, ResultSet
+    from occbench.core.results.examples import ExamplePrediction
+    from occbench.core.results.result_set import ResultSet
 
 
 def register(app: typer.Typer) -> None:
