@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from occbench.core.compose import composite, composite_batch
     from occbench.core.errors import OccbenchError
     from occbench.core.interfaces import Executor, Occlusion, Source
+    from occbench.core.networks import Architecture, Cut, Extractor, Head
     from occbench.core.seeding import stream
-    from occbench.core.training import Batch, Extractor, Method, TrainingRun
+    from occbench.core.training import Batch, Method, TrainingRun
+    from occbench.core.trunk import Trunk
     from occbench.core.types import Condition, Example, Overlay, Sample
     from occbench.data.datasets import OccludedDataset, StoredDataset, VirtualDataset, load
     from occbench.data.recipe import Recipe, load_recipe
@@ -22,11 +24,14 @@ if TYPE_CHECKING:
     from occbench.occlusions.banks.bank import OccluderBank, load_bank
 
 __all__ = [
+    "Architecture",
     "Batch",
     "Condition",
+    "Cut",
     "Example",
     "Executor",
     "Extractor",
+    "Head",
     "LocalExecutor",
     "Method",
     "OccbenchError",
@@ -40,6 +45,7 @@ __all__ = [
     "Source",
     "StoredDataset",
     "TrainingRun",
+    "Trunk",
     "VirtualDataset",
     "composite",
     "composite_batch",
@@ -57,8 +63,10 @@ _HOMES = {
     "core.compose": ("composite", "composite_batch"),
     "core.errors": ("OccbenchError",),
     "core.interfaces": ("Executor", "Occlusion", "Source"),
+    "core.networks": ("Architecture", "Cut", "Extractor", "Head"),
     "core.seeding": ("stream",),
-    "core.training": ("Batch", "Extractor", "Method", "TrainingRun"),
+    "core.training": ("Batch", "Method", "TrainingRun"),
+    "core.trunk": ("Trunk",),
     "core.types": ("Condition", "Example", "Overlay", "Sample"),
     "data.datasets": ("OccludedDataset", "StoredDataset", "VirtualDataset", "load"),
     "data.recipe": ("Recipe", "load_recipe"),

@@ -10,7 +10,8 @@ from occbench.cli.datasets import SetOption, SourceOption
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from occbench.core.results import ExamplePrediction, ResultSet
+    from occbench.core.results.examples import ExamplePrediction
+    from occbench.core.results.result_set import ResultSet
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +34,7 @@ def report(
 ) -> None:
     """Make tables, claim verdicts and a page from finished runs; nothing is trained or scored."""
     from occbench.bench.tables.table import build_results
-    from occbench.report.benchmark_report import write_report
+    from occbench.report.results_report import write_report
     from occbench.report.wording import count_verdicts, percent_points, title
 
     results = build_results(runs, benchmark)

@@ -10,10 +10,10 @@ from typing import Final
 from occbench.core.errors import DatasetError, HubError
 from occbench.core.files import hash_file, write_bytes
 from occbench.core.hub import RepoName, hub_errors, names_repo, parse_repo, quiet_client
-from occbench.core.places import Place, cache_folder, is_url
 from occbench.data.config import PluginSpec
 from occbench.data.kit import KIT_MANIFEST, read_kit
 from occbench.data.manifest import MANIFEST, Manifest, parse_manifest, read_manifest
+from occbench.data.places import Place, cache_folder, is_url
 
 __all__ = ["fetch_dataset", "fetch_kit", "is_remote", "local_copy"]
 

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from pydantic import ValidationError
 
 from occbench.core.errors import ConfigError, StorageError
-from occbench.core.places import Place
 from occbench.data.manifest import MANIFEST, WORK_FOLDER, Manifest, parse_manifest
+from occbench.data.places import Place
 from occbench.generate.plan import Plan
 from occbench.generate.shard import Shard, ShardReport, make_shard
 from occbench.generate.workdir import PLAN_FILE, plan_note, planned_fingerprint, refuse_other

@@ -29,13 +29,25 @@ from numpy.typing import NDArray
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.seeding import stream
 
-__all__ = ["CellDesign", "Estimate", "estimate", "score_until"]
+__all__ = ["CellDesign", "Estimate", "check_half_width", "estimate", "score_until"]
 
 Images = NDArray[np.int64]
 Conditions = NDArray[np.int64]
 
 #: No decision to stop on fewer images than this: the variance of a few images is too uncertain to trust.
 _MINIMUM_IMAGES: Final = 200
+
+
+def check_half_width(half_width: float | None) -> None:
+    """Refuse a promise that makes no sense.
+
+    Raises:
+        ConfigError: a half-width, a share, that is not above 0 and below 1; None, which scores everything, is none.
+    """
+    if half_width is not None and not 0 < half_width < 1:
+        raise ConfigError(
+            f"a precision is a half-width above 0 and below 100 percentage points, found {100 * half_width:g}."
+        )
 
 
 @dataclass(frozen=True)

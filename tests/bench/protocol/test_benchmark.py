@@ -9,9 +9,9 @@ import yaml
 
 from occbench.bench.protocol.benchmark import benchmark_names, load_benchmark
 from occbench.bench.protocol.reference import claims_for, reference_table, row_beside, same_backbone
+from occbench.core.build import build_plugin
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Source
-from occbench.data.config import build_plugin
 from occbench.methods.dfv import DeepFeatureAugmentation
 from occbench.models.load import find_architecture
 
@@ -139,15 +139,6 @@ def test_overrides_reach_a_key():
     benchmark = load_benchmark("quickstart", ("train.epochs=2", "arms.C-Full.method.beta=0.5"))
     assert benchmark.train.epochs == 2
     assert benchmark.arms["C-Full"].method.options["beta"] == 0.5
-
-
-def test_the_split_fingerprint_sees_what_decides_the_split_and_nothing_else():
-    def of(*overrides: str, source: str = "a") -> str:
-        return load_benchmark("quickstart", overrides).split_fingerprint(source)
-
-    assert of() == of("train.epochs=2", "seeds=[4]")
-    changed = {of(), of("split.pair_classes=3"), of("split_seed=1"), of(source="b"), of("prepare.size_px=80")}
-    assert len(changed) == 5
 
 
 @pytest.mark.parametrize(
