@@ -145,4 +145,4 @@ def composite_batch(images: "Tensor", rgba: "Tensor") -> "Tensor":
     colour = alpha.mul_(rgba[:, :3].contiguous(memory_format=layout)).add_(128)
     total = images.to(torch.int16).mul_(keep).add_(colour)
     total += (total >> 8).bitwise_and_(255)
-    return (total >> 8).to(torch.uint8)
+    return total.bitwise_right_shift_(8).to(torch.uint8)
