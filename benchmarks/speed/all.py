@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.all --photos FOLDER [--only rendering,scoring] [--out FILE.json]
 
-Run it from the root of the repository, on a machine that does nothing else: about 25 minutes on two cores without a
+Run it from the root of the repository, on a machine that does nothing else: about 15 minutes on two cores without a
 GPU. A GPU is used where there is one. Each measurement runs in a process of its own, with one thread for each worker.
 Without ``--out`` the record is ``results/table.json``, and the table in README.md is written anew from it; ``--only``
 replaces these measurements in a record of the same machine and versions.

@@ -52,4 +52,4 @@ def _line(row: dict[str, Any], expected: Expected) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+    return f"{value:#.3g}" if value < 100 else f"{value:,.0f}"
