@@ -1,14 +1,15 @@
-"""Options of players built in Python: lists are tuples, and only what a type lists is taken, for every player."""
+"""Options of players built in Python: lists are tuples, only what a type lists is taken, and ranges are kept."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Literal, get_args, get_origin
 
 import pytest
 
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion, Source
-from occbench.core.options import check_different, settle_options
+from occbench.core.options import check_different, check_range, settle_options
 from occbench.core.plugins import BUILT_IN, find_plugin
+from occbench.core.training import Method
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Player:
     words: dict[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self):
-        settle_options("player", self)
+        settle_options(self)
 
 
 def test_lists_become_tuples_at_any_depth_and_other_values_stay():
@@ -33,7 +34,7 @@ def test_lists_become_tuples_at_any_depth_and_other_values_stay():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"colour": "grey"}, "player: colour is red, green or blue, found 'grey': use one of these."),
+        ({"colour": "grey"}, "Player: colour is red, green or blue, found 'grey': use one of these."),
         ({"colour": 3}, "found 3"),
         ({"colours": ["red", "blue"]}, "colours is red or green, found 'blue'"),
     ],
@@ -44,16 +45,41 @@ def test_what_a_type_does_not_list_is_refused(options, message):
 
 
 def test_values_that_must_differ():
-    check_different("player", "sides", ("a", "b"))
-    with pytest.raises(ConfigError, match=r"player: sides must differ, found b more than once: list each once\."):
-        check_different("player", "sides", ("b", "a", "b"))
+    check_different(Player(), "sides", ("a", "b"))
+    with pytest.raises(ConfigError, match=r"Player: sides must differ, found b more than once: list each once\."):
+        check_different(Player(), "sides", ("b", "a", "b"))
+
+
+@dataclass(frozen=True)
+class Ranged:
+    """A player whose numbers have ranges."""
+
+    sides: tuple[int, ...] = (1, 2)
+    share: float | None = None
+
+    def __post_init__(self):
+        check_range(self, "sides", 1)
+        check_range(self, "share", 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"sides": (3, 0)}, "Ranged needs sides of 1 or more, found 0"),
+        ({"share": float("nan")}, "Ranged needs share from 0 to 1, found nan"),
+    ],
+)
+def test_each_number_lies_in_its_range_and_none_may_stand(options, said):
+    assert Ranged().share is None
+    with pytest.raises(ConfigError, match=said):
+        Ranged(**options)
 
 
 def choices():
-    for kind, role in (("sources", Source), ("occlusions", Occlusion)):
+    for kind, role in (("sources", Source), ("occlusions", Occlusion), ("methods", Method)):
         for name in BUILT_IN[kind]:
             player = find_plugin(kind, name, role)
-            for option in fields(player):
+            for option in fields(player) if is_dataclass(player) else ():
                 inner = get_args(option.type)[:1] if get_origin(option.type) is tuple else (option.type,)
                 if get_origin(inner[0]) is Literal:
                     yield pytest.param(player, option, id=f"{name}.{option.name}")
