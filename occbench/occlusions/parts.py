@@ -47,12 +47,12 @@ class _PartFamily(Occlusion):
 
     def _check_parts(self) -> None:
         """Check the options that both families have; a family calls it first in ``__post_init__``."""
-        settle_options(self.name, self)
+        settle_options(self)
         if not self.shares or not all(0 < share <= 1 for share in self.shares):
             raise ConfigError(
                 f"{self.name}: shares of the parts are in (0, 1], found {list(self.shares)}: write half as 0.5."
             )
-        check_different(self.name, "shares", [percent(share) for share in self.shares])
+        check_different(self, "shares", [percent(share) for share in self.shares])
         if not 0 <= self.dilate_px <= 255:
             raise ConfigError(
                 f"{self.name}: dilate_px is 0 to 255 pixels, found {self.dilate_px}: 0 hides the parts alone."

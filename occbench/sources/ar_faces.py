@@ -73,10 +73,10 @@ class ARFaces(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("ar_faces needs path: the folder that holds the images.")
-        settle_options("ar_faces", self)
+        settle_options(self)
         if odd := [picture for picture in self.pictures if not 1 <= picture <= _LAST_PICTURE]:
             raise ConfigError(f"ar_faces has pictures 1 to {_LAST_PICTURE}, found {odd[0]}: name some of these.")
-        check_different("ar_faces", "pictures", self.pictures)
+        check_different(self, "pictures", self.pictures)
 
     def __getitem__(self, index: int) -> Example:
         """Decode image ``index``; its photographs are decoded when they are asked for."""

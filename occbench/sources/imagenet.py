@@ -58,10 +58,10 @@ class ImageNet(LabelledFileSource):
             raise ConfigError("imagenet needs path: the folder of the training or validation images.")
         if self.only and self.only_from:
             raise ConfigError("imagenet was given both only and only_from. Give one of them.")
-        settle_options("imagenet", self)
+        settle_options(self)
         if odd := [synset for synset in self.only if not SYNSET_PATTERN.fullmatch(synset)]:
             raise ConfigError(f"imagenet has {odd[0]!r} in only, which is not a synset such as n01440764.")
-        check_different("imagenet", "only", self.only)
+        check_different(self, "only", self.only)
 
     @cached_property
     def _images(self) -> LabelledFiles:

@@ -55,7 +55,7 @@ class Oxford102(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("oxford102 needs path: the folder with jpg and imagelabels.mat.")
-        settle_options("oxford102", self)
+        settle_options(self)
 
     @cached_property
     def _images(self) -> LabelledFiles:

@@ -82,7 +82,7 @@ class Pascal3D(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("pascal3d needs path: the folder that holds pascal3d+_occ, coco_occ or images.")
-        settle_options("pascal3d", self)
+        settle_options(self)
         # asking for the layout refuses what was not released
         if not self._layout.has_types and self.occluder != "object":
             raise ConfigError(
