@@ -1,6 +1,6 @@
-"""Options of players, held to their types, ranges and each other when a player is built; one clear line where not.
+"""Options of players: settled and checked when one is built; one clear line where a value makes no sense.
 
-``core.build`` holds what YAML says to the types; here is what Python callers need beside, and what types cannot say.
+What YAML says is checked against the types by ``core.build`` before; this also holds for players built in Python.
 """
 
 from collections.abc import Sequence
@@ -38,9 +38,10 @@ def settle_options(player: "DataclassInstance") -> None:
             continue
         for found in values:
             if found not in allowed:
-                choices = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
-                name = name_of(type(player))
-                raise ConfigError(f"{name}: {option.name} is {choices}, found {found!r}: use one of these.")
+                choices = f"{', '.join(map(str, allowed[:-1]))} or {allowed[-1]}"
+                raise ConfigError(
+                    f"{name_of(type(player))} needs {option.name} {choices}, found {found!r}. Use one of these."
+                )
 
 
 def check_probability(player: object, option: str) -> None:
@@ -81,16 +82,17 @@ def check_different(player: object, option: str, values: Sequence[object]) -> No
     """Refuse a list that has a value twice.
 
     Args:
-        player: whose option it is.
-        option: what is listed.
+        player: has the option.
+        option: what must differ, for the error.
         values: the list.
 
     Raises:
         ConfigError: it has.
     """
     if twice := [value for place, value in enumerate(values) if value in values[:place]]:
-        name = name_of(type(player))
-        raise ConfigError(f"{name}: {option} must differ, found {twice[0]} more than once: list each once.")
+        raise ConfigError(
+            f"{name_of(type(player))}: {option} must differ, found {twice[0]} more than once: list each once."
+        )
 
 
 def _frozen(value: Any) -> Any:  # noqa: ANN401 - options are of any type

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from occbench.core.errors import ConfigError
-from occbench.core.options import check_probability, check_range, settle_options
+from occbench.core.options import check_probability, check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.hidden_pixels import filled, scaled_px
@@ -40,7 +40,7 @@ class HideAndSeek(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        settle_options(self)
+        object.__setattr__(self, "cells_px", tuple(self.cells_px))  # a YAML list
         if not self.cells_px:
             raise ConfigError("hide_and_seek needs cells_px, found none. Give sides such as [16, 32].")
         check_range(self, "cells_px", 0)

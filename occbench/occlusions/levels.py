@@ -83,8 +83,8 @@ class Levels(Occlusion):
             ConfigError: an option is out of its range.
         """
         settle_options(self)
-        self._check_bands("levels", self.levels)
-        self._check_bands("background", self.background)
+        _check_bands(self, "levels", self.levels)
+        _check_bands(self, "background", self.background)
         check_different(self, "types", self.types)
         if not self.levels:
             raise ConfigError("levels: levels needs one or more [name, low, high], e.g. [l1, 0.2, 0.4].")
@@ -93,18 +93,6 @@ class Levels(Occlusion):
         for option, most in (("max_occluders", 16), ("tries", 1_000_000)):
             if not 1 <= getattr(self, option) <= most:
                 raise ConfigError(f"levels: {option} is 1 to {most}, found {getattr(self, option)}: use 3 and 1000.")
-
-    def _check_bands(self, option: str, bands: Sequence[_Named]) -> None:
-        for band in bands:
-            if len(band) != 3 or not KEY_PATTERN.fullmatch(str(band[0])):
-                raise ConfigError(
-                    f"levels: {option} takes [name, low, high] with a name of a-z, 0-9, _ and -, found {list(band)}."
-                )
-            if not 0 <= band[1] < band[2] <= 1:
-                raise ConfigError(
-                    f"levels: {option} {band[0]} needs 0 <= low < high <= 1, found [{band[1]}, {band[2]}): 20 % is 0.2."
-                )
-        check_different(self, f"names of {option}", [band[0] for band in bands])
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -222,3 +210,16 @@ def _measured(picture: Picture, scene: Scene) -> tuple[Overlay, tuple[int, int]]
         "background_share": (of_all - of_object) / (255 * beside) if beside else 0.0,
     }
     return Overlay(rgba, x0, y0, of_all / (255 * scene.mask.size), measured), (of_object, of_all - of_object)
+
+
+def _check_bands(player: Occlusion, option: str, bands: Sequence[_Named]) -> None:
+    for band in bands:
+        if len(band) != 3 or not KEY_PATTERN.fullmatch(str(band[0])):
+            raise ConfigError(
+                f"levels: {option} takes [name, low, high] with a name of a-z, 0-9, _ and -, found {list(band)}."
+            )
+        if not 0 <= band[1] < band[2] <= 1:
+            raise ConfigError(
+                f"levels: {option} {band[0]} needs 0 <= low < high <= 1, found [{band[1]}, {band[2]}): 20 % is 0.2."
+            )
+    check_different(player, f"names of {option}", [band[0] for band in bands])

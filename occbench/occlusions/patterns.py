@@ -56,20 +56,12 @@ class Patterns(Occlusion):
 
     def __post_init__(self) -> None:
         settle_options(self)
-        self._check_ratios()
+        _check_ratios(self, self.ratios)
         if self.random_positions < 0:
             raise ConfigError(f"patterns: random_positions cannot be negative, found {self.random_positions}: use 3.")
         if not self.centre and self.random_positions == 0:
             raise ConfigError("patterns has no position left: set centre: true, or random_positions to 1 or more.")
         check_different(self, "occluders", self.occluders)
-
-    def _check_ratios(self) -> None:
-        if not self.ratios:
-            raise ConfigError("patterns needs at least one ratio, found none: give ratios, such as [0.1, 0.2].")
-        for ratio in self.ratios:
-            if not 0 < ratio <= _LARGEST_RATIO:
-                raise ConfigError(f"patterns: ratios are shares of the image in (0, 0.5], found {ratio}: 20 % is 0.2.")
-        check_different(self, "ratios", [_percent(ratio) for ratio in self.ratios])
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -201,6 +193,15 @@ class _PatternsAtSize:
 @lru_cache(maxsize=8)  # sizes, not patterns: images of many sizes must not fill the memory
 def _at_size(patterns: Patterns, height: int, width: int) -> _PatternsAtSize:
     return _PatternsAtSize(patterns, height, width)
+
+
+def _check_ratios(player: Occlusion, ratios: tuple[float, ...]) -> None:
+    if not ratios:
+        raise ConfigError("patterns needs at least one ratio, found none: give ratios, such as [0.1, 0.2].")
+    for ratio in ratios:
+        if not 0 < ratio <= _LARGEST_RATIO:
+            raise ConfigError(f"patterns: ratios are shares of the image in (0, 0.5], found {ratio}: 20 % is 0.2.")
+    check_different(player, "ratios", [_percent(ratio) for ratio in ratios])
 
 
 def _reaches(anchor: float, length_px: int, image_px: int) -> bool:
