@@ -66,7 +66,7 @@ def show_estimate(found: "Estimate", workers: int) -> None:
 def show_manifest(manifest: "Manifest", out: Path | str) -> None:
     """Print what a finished dataset is and what to do with it next."""
     total = sum(file.bytes for file in manifest.files)
-    stored = "stored" if manifest.materialised else "rendered while they are read"
+    stored = "stored" if manifest.storage.materialised else "rendered while they are read"
     typer.secho(
         f"{out}: {manifest.images:,} clean images x {manifest.conditions} conditions = {manifest.rows:,} "
         f"occluded images ({stored}), {readable_bytes(total)}.",

@@ -13,8 +13,8 @@ from occbench.core.errors import ConfigError, SourceError
 from occbench.core.interfaces import Source
 from occbench.data.recipe import Recipe
 from occbench.data.shards import image_bytes
-from occbench.generate.overlays import ReadyOverlays
-from occbench.generate.shard import Shard, make_shard
+from occbench.generate.make_shard import make_shard
+from occbench.generate.shard import ReadyOverlays, Shard
 
 __all__ = ["Estimate", "Plan", "default_workers", "estimate", "plan", "uses_gpu"]
 
@@ -205,7 +205,7 @@ def _images_per_shard(recipe: Recipe, conditions: int, images: int, *, stored_ov
     asked = max(1, recipe.storage.rows_per_shard // conditions)
     if stored_overlays:
         asked = min(asked, _STORED_IMAGES_PER_SHARD)
-    rows = conditions if recipe.storage.layout == "materialised" else 1
+    rows = conditions if recipe.storage.materialised else 1
     asked = max(1, min(asked, _LARGEST_FILE_BYTES // (image_bytes(recipe) * rows)))
     return max(asked, -(-images // _MOST_SHARDS))
 

@@ -15,7 +15,8 @@ import torch
 
 from occbench.core.errors import BrokenImageError, ConfigError, DatasetError
 from occbench.data.datasets import VirtualDataset, load
-from occbench.data.manifest import WORK_FOLDER, read_manifest
+from occbench.data.layout import WORK_FOLDER
+from occbench.data.manifest import read_manifest
 from occbench.data.recipe import parse_recipe
 from occbench.data.schema import OVERLAYS
 from occbench.data.verify import verify

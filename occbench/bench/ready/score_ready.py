@@ -30,7 +30,8 @@ from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import hash_file, write_json
 from occbench.core.tasks import task_entry
-from occbench.data.manifest import MANIFEST, made_with
+from occbench.data.layout import MANIFEST_FILE
+from occbench.data.manifest import made_with
 from occbench.models.backbone import Backbone
 
 __all__ = ["Scores", "score_dataset"]
@@ -94,7 +95,7 @@ def score_dataset(  # noqa: PLR0913 - one argument for each option of the comman
     home = Path("runs") / fingerprint(facts) if out is None else out
     _check_home(home, facts)
     folder = home / "scores" / facts["test_set"]
-    if (home / MANIFEST).is_file():
+    if (home / MANIFEST_FILE).is_file():
         return Scores(home, _full_records(folder, data, facts), None, data.cells, 0)
     test = data.load(PixelStore(decoded or home / _DECODED))
     _try_one(pipeline, test)
@@ -213,7 +214,7 @@ def _write_manifest(
     classified, score_s = work
     device = pipeline.device
     write_json(
-        home / MANIFEST,
+        home / MANIFEST_FILE,
         {
             "fingerprint": fingerprint(facts),
             "benchmark": data.name,
