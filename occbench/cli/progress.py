@@ -1,4 +1,4 @@
-"""How far a benchmark has come: a bar for training and one for scoring on a terminal, plain lines elsewhere."""
+"""How far a verb has come: bars on a terminal, some plain lines elsewhere; always on standard error."""
 
 import math
 import sys
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from occbench.bench.protocol.cell import Cell
     from occbench.bench.running.listener import Listener
     from occbench.bench.training.train import Epoch
+    from occbench.generate.run import Progress as Finished
 
-__all__ = ["Pace", "decoding_lines", "run_progress"]
+__all__ = ["Pace", "counting", "decoding_lines", "generating", "run_progress", "work_progress"]
 
-#: Plain lines about scoring, in all.
+#: Plain lines about one piece of work, in all.
 _LINES = 10
 #: Seconds between two lines about decoding; what takes less is not spoken of.
 _QUIET_S = 10.0
@@ -49,6 +50,86 @@ class Pace:
     def left(self) -> str:
         """Time left, for people."""
         return "" if self.left_s is None else f"{readable_time(self.left_s)} left"
+
+
+class _Tenths:
+    """Says when another tenth of some work is done."""
+
+    def __init__(self) -> None:
+        self._said = 0
+
+    def passed(self, done: float, total: float) -> bool:
+        before, self._said = self._said, int(_LINES * done / total) if total else 0
+        return self._said > before
+
+
+@contextmanager
+def work_progress(
+    title: str, unit: str, amount: Callable[[float], str] = "{:,.0f}".format, console: Console | None = None
+) -> Iterator[Callable[..., None]]:
+    """Yield ``show(done, total, note="")``, which is told how far some work has come.
+
+    Args:
+        title: what is done.
+        unit: of what.
+        amount: writes a number of them.
+        console: where it is shown; standard error by default.
+    """
+    shown_on = console or Console(stderr=True)
+    tenths, pace, last_s, first = _Tenths(), Pace(0.0), time.monotonic(), 0.0
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=shown_on,
+        disable=not shown_on.is_terminal,
+    ) as bar:
+        task = bar.add_task(title, total=None, note="")
+
+        def show(done: float, total: float, note: str = "") -> None:
+            nonlocal pace, last_s, first
+            if pace.total:
+                pace.advance(done - first - pace.done, last_s)
+            else:  # what was there before took no time now
+                pace, first = Pace(total - done), done
+            last_s = time.monotonic()
+            said = ", ".join(filter(None, (f"{amount(done)} of {amount(total)} {unit}", pace.left, note)))
+            bar.update(task, total=total, completed=done, note=said)
+            if not shown_on.is_terminal and tenths.passed(done, total):
+                shown_on.print(f"  {title}: {said}", highlight=False, markup=False, soft_wrap=True)
+
+        yield show
+
+
+@contextmanager
+def counting(title: str, unit: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told how many more of ``total`` are done."""
+    done = 0
+    with work_progress(title, unit) as show:
+
+        def more(count: int) -> None:
+            nonlocal done
+            done += count
+            show(done, total)
+
+        show(0, total)
+        yield more
+
+
+@contextmanager
+def generating(title: str, conditions: int) -> "Iterator[Callable[[Finished], None]]":
+    """Yield a function that is told where a run stands, each of whose clean images has so many conditions."""
+    started_s = time.monotonic()
+    with work_progress(title, "clean images") as show:
+
+        def tell(now: "Finished") -> None:
+            rate = (now.images_done - now.resumed) * conditions / max(time.monotonic() - started_s, 1e-9)
+            notes = [f"{rate:,.0f} occluded images/s"] if rate else []
+            notes += [f"{now.resumed:,} kept from before"] if now.resumed else []
+            notes += [f"{now.quarantined:,} set aside"] if now.quarantined else []
+            show(now.images_done, now.images, ", ".join(notes))
+
+        yield tell
 
 
 def decoding_lines(
@@ -151,7 +232,7 @@ def _bars(epochs: int, predictions: int, console: Console) -> "Iterator[Listener
 def _lines(epochs: int, predictions: int, console: Console) -> "Listener":
     from occbench.bench.running.listener import Listener
 
-    watch = _Watch(epochs, predictions)
+    watch, tenths = _Watch(epochs, predictions), _Tenths()
 
     def say(text: str) -> None:
         console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
@@ -164,9 +245,8 @@ def _lines(epochs: int, predictions: int, console: Console) -> "Listener":
 
     def on_predictions(_: "Cell", count: int) -> None:
         pace = watch.scoring
-        tenths = int(_LINES * pace.done / predictions) if predictions else _LINES
         watch.advance(pace, count)
-        if predictions and int(_LINES * pace.done / predictions) > tenths:
+        if tenths.passed(pace.done, predictions):
             say(f"{pace.done:,.0f} of {predictions:,} predictions; scoring {pace.left}")
 
     return Listener(on_epoch, on_step, on_predictions)
