@@ -413,7 +413,7 @@ def test_annotations(what, world, refused, mended):
     Image.new("RGB", (100, 100), "red").save(world.images / "a.png")
     file = world.root / "instances.json"
     file.write_bytes(content)
-    arguments = ("occluders", "from-coco", file, world.images, world.out, "--min-area", 100)
+    arguments = ("occluders", "from-coco", file, world.images, "--out", world.out, "--min-area-px", 100)
     refused(world, arguments, message)
     assert not world.out.exists()
     file.write_text(json.dumps(COCO))

@@ -48,8 +48,8 @@ class TrainedRun:
 
 
 def tsne(
-    trained: TrainedRun,
     out: OutOption,
+    trained: TrainedRun,
     classes: Annotated[
         str, typer.Option("--classes", help="Classes to draw, e.g. accordion,lamp.", show_default="some, by seed")
     ] = "",
@@ -154,8 +154,8 @@ def sweep(
 
 
 def decode(
-    trained: TrainedRun,
     out: OutOption,
+    trained: TrainedRun,
     size_px: Annotated[
         int, typer.Option("--size-px", help="Edge of the decoded images: 256 as in the paper, or 128, 64, 32, 16.")
     ] = 256,

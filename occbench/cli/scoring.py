@@ -121,5 +121,4 @@ def show_effort(found: "Scores") -> None:
             f"{found.cells - estimate.n_cells:,} cells were skipped: the same command without --half-width scores them."
         )
     made = f"{found.classified:,} predictions made now" if found.classified else "nothing was left to do"
-    following = "" if found.estimate is not None else f" Next: occbench report {found.folder.parent} --out report"
-    typer.echo(f"{found.folder}: {made}.{following}")
+    typer.echo(f"{found.folder}: {made}. Next: occbench report {found.folder.parent} --out report")

@@ -34,7 +34,9 @@ def as_verb(function: Callable[..., None], *, goes_on: bool = False) -> Callable
             raise typer.Exit(130) from None
 
     parameters = list(_parameters(function, hints))
-    verb.__name__, verb.__doc__ = function.__name__, function.__doc__
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    verb.__name__ = function.__name__
+    verb.__doc__ = "\n\n".join(" ".join(text.split()) for text in paragraphs)  # the terminal breaks the lines
     verb.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     verb.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return verb

@@ -21,7 +21,7 @@ def test_a_path_is_found_where_no_file_has_that_name(tmp_path):
 
 
 def test_what_is_not_there_is_answered_in_one_line_with_the_nearest_name_and_all_of_them():
-    with pytest.raises(ConfigError, match="no recipe is called 'quickstrat'.*Did you mean quickstart") as caught:
+    with pytest.raises(ConfigError, match=r"no recipe is called 'quickstrat'.*Did you mean quickstart") as caught:
         RECIPES.find("quickstrat")
     assert "caltech101-24" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -99,7 +99,7 @@ def test_class_names_cannot_leave_the_folder(toys, tmp_path):
 
 def test_the_command_exports(toys, tmp_path, occbench_cli):
     code, out, err = occbench_cli(
-        "export", toys(), tmp_path / "out", "--to", "fiftyone", "--conditions", "clean,mug1_20_c"
+        "export", toys(), "--out", tmp_path / "out", "--format", "fiftyone", "--conditions", "clean,mug1_20_c"
     )
     assert code == 0, err
     assert "12 images; rows.csv has their labels and conditions" in out

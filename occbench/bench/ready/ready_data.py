@@ -1,4 +1,4 @@
-"""What ``occbench score --data`` may be: a dataset of ``occbench generate``, or a plain folder of class folders."""
+"""What ``occbench score`` takes: a dataset of ``occbench generate``, or a plain folder of class folders."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

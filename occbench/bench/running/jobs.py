@@ -23,6 +23,7 @@ from occbench.bench.running.journal import journal
 from occbench.bench.running.listener import Listener
 from occbench.bench.running.run import finished_records, run_cell, trained
 from occbench.bench.running.tracking import tracked
+from occbench.bench.scoring.precision import check_half_width
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, StorageError
 from occbench.core.interfaces import Executor
@@ -68,10 +69,7 @@ class Request:
     def __post_init__(self) -> None:
         if self.jobs < 1:
             raise ConfigError(f"--jobs needs 1 job or more, found {self.jobs}.")
-        if self.half_width is not None and not 0 < self.half_width < 1:
-            raise ConfigError(
-                f"a precision is a half-width above 0 and below 100 percentage points, found {100 * self.half_width:g}."
-            )
+        check_half_width(self.half_width)
 
     @property
     def apart(self) -> bool:

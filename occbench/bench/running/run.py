@@ -19,15 +19,16 @@ from occbench.bench.images.materials import Materials
 from occbench.bench.measures.records import Record, append_records, latest_records, read_records
 from occbench.bench.measures.summary import origin_of, records_of
 from occbench.bench.protocol.cell import Cell
-from occbench.bench.running.home import exclusive, stored_manifest
 from occbench.bench.running.listener import Listener
-from occbench.bench.running.run_manifest import Effort, manifest_of, part_of
+from occbench.bench.running.run_manifest import Effort, manifest_of
 from occbench.bench.scoring.bare_forward import bare_images_per_s
 from occbench.bench.scoring.classify import RenderedPixels
+from occbench.bench.scoring.home import exclusive, stored_manifest
 from occbench.bench.scoring.matrix import MatrixScorer
 from occbench.bench.scoring.score import count_flips, missing_conditions
 from occbench.bench.scoring.scored import records_in
 from occbench.bench.scoring.test_set import TestSet, test_set
+from occbench.bench.scoring.work import finished_as_asked, part_entry
 from occbench.bench.training.states import load_state, save_state
 from occbench.bench.training.train import train
 from occbench.bench.training.training_run import Prediction
@@ -70,7 +71,7 @@ def run_cell(
     if half_width is not None and cell.arm.build().adapts:
         raise ConfigError(
             f"the arm {cell.arm_name} adapts to whole test columns ({cell.arm.method.name}), and a precision scores "
-            "parts of them: leave --precision out, or this arm (--arms)."
+            "parts of them: leave --half-width out, or this arm (--arms)."
         )
     if (finished := finished_records(cell, materials, folder, half_width)) is not None:
         return finished
@@ -82,7 +83,7 @@ def run_cell(
     with exclusive(home):
         scorer = _scorer(cell, pipeline, test, home, cache, told)
         part, classified = (None, scorer.score_all()) if half_width is None else scorer.score_until(half_width)
-        earlier = stored_manifest(home, cell) or {"train_s": 0.0, "score_s": 0.0}
+        earlier = stored_manifest(home, cell.facts) or {"train_s": 0.0, "score_s": 0.0}
         effort = Effort(train_s, time.perf_counter() - started - train_s, classified, _probe(cell, pipeline, test))
         records = _records(cell, home, test, materials) if part is None else records_of(cell, part.top1, part.top5)
         append_records(home / "records.jsonl", records)
@@ -91,7 +92,7 @@ def run_cell(
         manifest |= {name: round(float(earlier[name]) + manifest[name], 1) for name in ("train_s", "score_s")}
         manifest["bare_images_per_s"] = round(bare_images_per_s(pipeline, test, _BATCH), 1)
         if part is not None and half_width is not None:
-            manifest["part"] = part_of(test, part.estimate, half_width)
+            manifest["part"] = part_entry(test.occluded, len(test.images), part.estimate, half_width)
         write_json(home / "manifest.json", manifest)
     told.on_records(cell, records)
     return records
@@ -112,16 +113,15 @@ def finished_records(
         DatasetError: a damaged file of an earlier run, or one of another version.
     """
     home, test = folder / cell.fingerprint, test_set(materials)
-    if (known := stored_manifest(home, cell)) is None:
+    known = stored_manifest(home, cell.facts)
+    if known is None or not finished_as_asked(known, half_width):
         return None
-    if (part := known.get("part")) is None:
+    if "part" not in known:
         if missing_conditions(test.conditions, home / "scores" / test.fingerprint):
             return None
         records = _records(cell, home, test, materials)
         append_records(home / "records.jsonl", records)
         return records
-    if half_width is None or part["estimate"]["half_width"] > half_width:
-        return None
     return latest_records(read_records(home / "records.jsonl"))
 
 

@@ -18,9 +18,9 @@ from occbench.bench.batches.pipeline import ActivationCache
 from occbench.bench.images.materials import load_materials
 from occbench.bench.measures.records import read_records
 from occbench.bench.protocol.cell import cells
-from occbench.bench.running.home import exclusive
 from occbench.bench.running.listener import Listener
 from occbench.bench.running.run import run_cell
+from occbench.bench.scoring.home import exclusive
 from occbench.core.errors import ConfigError, DatasetError, StorageError
 from occbench.models.load import load_backbone
 from occbench.sources.toyparts import ToyParts

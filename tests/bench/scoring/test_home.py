@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from occbench.bench.protocol.cell import cells
-from occbench.bench.running.home import exclusive, stored_manifest
+from occbench.bench.scoring.home import exclusive, stored_manifest
 from occbench.core.errors import DatasetError, StorageError
 
 HOLD = """
@@ -46,7 +46,7 @@ def test_a_directory_that_cannot_be_made_is_one_clear_line(tmp_path):
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"facts": '])
 def test_a_manifest_that_is_none_is_named(tmp_path, tiny_benchmark, content):
     cell = next(cells(tiny_benchmark(), {}, "images"))
-    assert stored_manifest(tmp_path, cell) is None
+    assert stored_manifest(tmp_path, cell.facts) is None
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(DatasetError, match=r"manifest\.json is damaged .*delete that one file and run again"):
-        stored_manifest(tmp_path, cell)
+        stored_manifest(tmp_path, cell.facts)
