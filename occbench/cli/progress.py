@@ -65,7 +65,11 @@ class _Tenths:
 
 @contextmanager
 def work_progress(
-    title: str, unit: str, amount: Callable[[float], str] = "{:,.0f}".format, console: Console | None = None
+    title: str,
+    unit: str,
+    amount: Callable[[float], str] = "{:,.0f}".format,
+    console: Console | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Callable[..., None]]:
     """Yield ``show(done, total, note="")``, which is told how far some work has come.
 
@@ -74,9 +78,10 @@ def work_progress(
         unit: of what.
         amount: writes a number of them.
         console: where it is shown; standard error by default.
+        clock: in seconds.
     """
     shown_on = console or Console(stderr=True)
-    tenths, pace, last_s, first = _Tenths(), Pace(0.0), time.monotonic(), 0.0
+    tenths, pace, last_s, first = _Tenths(), Pace(0.0), clock(), 0.0
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -91,8 +96,8 @@ def work_progress(
             if pace.total:
                 pace.advance(done - first - pace.done, last_s)
             else:  # what was there before took no time now
-                pace, first = Pace(total - done), done
-            last_s = time.monotonic()
+                pace, first = Pace(total - done, clock), done
+            last_s = clock()
             said = ", ".join(filter(None, (f"{amount(done)} of {amount(total)} {unit}", pace.left, note)))
             bar.update(task, total=total, completed=done, note=said)
             if not shown_on.is_terminal and tenths.passed(done, total):
