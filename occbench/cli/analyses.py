@@ -15,7 +15,7 @@ from occbench.cli.verb import as_verb
 if TYPE_CHECKING:
     from occbench.analyse.findings import Analysis
     from occbench.analyse.opened_run import OpenedRun
-    from occbench.bench.tables.finished_runs import Comparable
+    from occbench.bench.tables.comparable import Comparable
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Names every draw; the same seed gives the same numbers.")]
 

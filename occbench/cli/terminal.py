@@ -83,6 +83,7 @@ def show_cell(cell: "Cell", records: "list[Record]", runs: Path) -> None:
     """Print the result of a cell, and what of its test set was left out."""
     from occbench.bench.measures.records import HEADLINE_METRICS
     from occbench.bench.scoring.home import stored_manifest
+    from occbench.core.run_folder import RunFolder
 
     row = {record.group: record for record in records if record.metric in HEADLINE_METRICS}
     clean, average = f"clean {row['clean'].value:.2f}, " if "clean" in row else "", row["avg"]
@@ -91,7 +92,7 @@ def show_cell(cell: "Cell", records: "list[Record]", runs: Path) -> None:
         f"{average.value:.2f} [{average.low:.2f}, {average.high:.2f}]  ({runs / cell.fingerprint})",
         fg="green",
     )
-    manifest = stored_manifest(runs / cell.fingerprint, cell.facts) or {}
+    manifest = stored_manifest(RunFolder(runs / cell.fingerprint), cell.facts) or {}
     if part := manifest.get("part"):
         found, cells = part["estimate"], part["cells_of_full_matrix"]
         typer.echo(

@@ -61,7 +61,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 
 def test_a_damaged_or_foreign_manifest_is_refused(tmp_path):
     (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="is damaged"):
         open_run(tmp_path)
     (tmp_path / "manifest.json").write_text('{"fingerprint": "x"}')
     with pytest.raises(DatasetError, match="lacks benchmark"):

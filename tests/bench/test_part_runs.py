@@ -10,7 +10,8 @@ from occbench.bench.measures.outcomes import on_common_cells
 from occbench.bench.scoring.partial import PartialMatrix, read_part
 from occbench.bench.scoring.precision import CellDesign, estimate
 from occbench.bench.scoring.predictions import block_file, write_block
-from occbench.bench.tables.finished_runs import comparable, find_runs, on_shared_cells
+from occbench.bench.tables.comparable import comparable, on_shared_cells
+from occbench.bench.tables.finished_runs import find_runs
 from occbench.bench.tables.table import build_results
 from occbench.core.errors import DatasetError
 from occbench.core.files import write_json

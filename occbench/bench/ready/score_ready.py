@@ -30,8 +30,8 @@ from occbench.bench.scoring.work import finished_as_asked, part_entry, work_entr
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import hash_file, write_json
+from occbench.core.run_folder import RunFolder
 from occbench.core.tasks import task_entry
-from occbench.data.layout import MANIFEST_FILE
 from occbench.models.backbone import Backbone
 
 __all__ = ["Scores", "score_dataset"]
@@ -95,37 +95,37 @@ def score_dataset(  # noqa: PLR0913 - one argument for each option of the comman
     _check_request(data, pipeline.model, batch_size, half_width)
     dataset = data.stored_rows()
     facts = _facts(data, pipeline)
-    home = Path("runs") / fingerprint(facts) if out is None else out
-    _check_home(home, facts)
+    home = RunFolder(Path("runs") / fingerprint(facts) if out is None else out)
+    _check_home(home.path, facts)
     earlier = stored_manifest(home, facts)
     if earlier is not None and finished_as_asked(earlier, half_width):
         return _found(home, earlier, data, facts)
-    test = data.load(PixelStore(decoded or home / _DECODED))
+    test = data.load(PixelStore(decoded or home.path / _DECODED))
     _try_one(pipeline, test)
-    folder = home / "scores" / test.fingerprint
+    folder = home.scores(test.fingerprint)
     rendered = RenderedPixels(test, test.occluded, pipeline.device)
     pixels = rendered if dataset is None else StoredPixels(dataset)
     scorer = MatrixScorer(pipeline, test, pixels, dataset is None, folder, batch_size, on_progress)
-    with exclusive(home):
-        write_json(home / _FACTS, facts)
+    with exclusive(home.path):
+        write_json(home.path / _FACTS, facts)
         started = time.perf_counter()
         part, classified = (None, scorer.score_all()) if half_width is None else scorer.score_until(half_width)
         score_s = time.perf_counter() - started + (0.0 if earlier is None else float(earlier["score_s"]))
         records = _records(folder, data, facts, part)
-        append_records(home / "records.jsonl", records)
+        append_records(home.records, records)
         manifest = _manifest(data, facts, pipeline) | work_entries(pipeline.device, 0.0, score_s, classified)
         if part is not None and half_width is not None:
             manifest["part"] = part_entry(test.occluded, len(test.images), part.estimate, half_width)
-        write_json(home / MANIFEST_FILE, manifest)
-    return Scores(home, records, None if part is None else part.estimate, data.cells, classified)
+        write_json(home.manifest, manifest)
+    return Scores(home.path, records, None if part is None else part.estimate, data.cells, classified)
 
 
-def _found(home: Path, manifest: Mapping[str, Any], data: ReadyData, facts: dict[str, Any]) -> Scores:
+def _found(home: RunFolder, manifest: Mapping[str, Any], data: ReadyData, facts: dict[str, Any]) -> Scores:
     """Return the scores of a run that has been scored as far as is asked."""
     if (part := manifest.get("part")) is None:
-        return Scores(home, _records(home / "scores" / facts["test_set"], data, facts, None), None, data.cells, 0)
-    records = tuple(latest_records(read_records(home / "records.jsonl")))
-    return Scores(home, records, Estimate(**part["estimate"]), data.cells, 0)
+        return Scores(home.path, _records(home.scores(facts["test_set"]), data, facts, None), None, data.cells, 0)
+    records = tuple(latest_records(read_records(home.records)))
+    return Scores(home.path, records, Estimate(**part["estimate"]), data.cells, 0)
 
 
 def _check_request(data: ReadyData, model: Backbone, batch_size: int, half_width: float | None) -> None:
@@ -141,7 +141,7 @@ def _check_request(data: ReadyData, model: Backbone, batch_size: int, half_width
         raise ConfigError(f"{data.path} has no image: generate it from a source that has some.")
     if half_width is not None and not data.cells:
         raise ConfigError(
-            f"{data.path} is a plain folder: --half-width is of the average over occluded columns, and it has none. "
+            f"{data.path} is a plain folder: --precision is of the average over occluded columns, and it has none. "
             "Leave the option out, or put occlusions on the images with `occbench generate` first."
         )
 

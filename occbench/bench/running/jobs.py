@@ -27,6 +27,7 @@ from occbench.bench.scoring.precision import check_half_width
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, StorageError
 from occbench.core.interfaces import Executor
+from occbench.core.run_folder import RunFolder
 from occbench.core.worker import worker_number
 
 __all__ = ["Request", "Workplace", "first_jobs", "run_cells"]
@@ -174,7 +175,7 @@ def _run_apart(
 def first_jobs(todo: Sequence[Cell], runs: Path) -> list[Cell]:
     """Return the warm-ups that cells start from and that are not trained yet, each once."""
     found = {start.fingerprint: start for cell in todo if (start := cell.warm_up) is not None}
-    return [start for name, start in found.items() if not (runs / name / "checkpoint.safetensors").is_file()]
+    return [start for name, start in found.items() if not RunFolder(runs / name).checkpoint.is_file()]
 
 
 def _run(job: _Job) -> list[Record]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from occbench.core.canonical import canonical_json
 from occbench.core.errors import DatasetError
 from occbench.core.files import locked, remove_partial_files, storage_errors
+from occbench.core.run_folder import RunFolder
 from occbench.core.worker import takes_over
 
 __all__ = ["LOCK_FILE", "exclusive", "stored_manifest"]
@@ -35,7 +36,7 @@ def exclusive(home: Path) -> Iterator[None]:
         yield
 
 
-def stored_manifest(home: Path, own_facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def stored_manifest(home: RunFolder, own_facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the manifest of a run directory, or None where there is none yet.
 
     Args:
@@ -45,23 +46,13 @@ def stored_manifest(home: Path, own_facts: Mapping[str, Any]) -> Mapping[str, An
     Raises:
         DatasetError: it cannot be read, or is of another run or version.
     """
-    path = home / "manifest.json"
-    if not path.is_file():
+    if (found := home.read_manifest(("facts",))) is None:
         return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        facts = found["facts"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path} is damaged ({type(error).__name__}: {error}): delete that one file and run again; predictions and "
-            "weights are kept."
-        ) from error
-    mine = json.loads(canonical_json(own_facts))
+    facts, mine = found["facts"], json.loads(canonical_json(own_facts))
     if facts != mine:
         other = sorted(name for name in {*facts, *mine} if facts.get(name) != mine.get(name))
         raise DatasetError(
-            f"{path} was written by another version of occbench or changed by hand (other {', '.join(other)}): move "
-            f"{home} away and run again. Nothing in it was touched."
+            f"{home.manifest} was written by another version of occbench or changed by hand (other "
+            f"{', '.join(other)}): move {home.path} away and run again. Nothing in it was touched."
         )
-    manifest: Mapping[str, Any] = found
-    return manifest
+    return found

@@ -11,7 +11,7 @@ from occbench.bench.measures.outcomes import AVERAGE
 from occbench.bench.measures.resampling import DRAWS, holm, joint_draws
 from occbench.bench.protocol.claims import Claim, judge
 from occbench.bench.protocol.reference import PublishedClaim
-from occbench.bench.tables.finished_runs import TrainedArm
+from occbench.bench.tables.comparable import TrainedArm
 from occbench.core.results import ClaimVerdict, Comparison, Number
 from occbench.core.types import CLEAN
 

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from occbench.bench.protocol.reference import ReferenceRow, same_backbone
-from occbench.bench.tables.finished_runs import Comparable, FinishedRun, TrainedArm
+from occbench.bench.tables.comparable import Comparable, TrainedArm
+from occbench.bench.tables.finished_runs import FinishedRun
 from occbench.core.canonical import canonical_json, fingerprint
 from occbench.core.results import RunEntry
+from occbench.core.run_folder import RunFolder
 
 __all__ = ["describe_runs", "provenance_of", "warnings_of"]
 
@@ -124,8 +126,8 @@ def _limits(arms: Sequence[TrainedArm], tables: Sequence[Comparable], beside: Ma
 
 def _may_belong(home: Path, test_set: str) -> bool:
     """Whether an unfinished run is of this test set, or has not got far enough to tell."""
-    scored = home / "scores"
-    return not scored.is_dir() or (scored / test_set).is_dir()
+    run = RunFolder(home)
+    return not run.all_scores.is_dir() or run.scores(test_set).is_dir()
 
 
 def _weights(run: FinishedRun) -> str:

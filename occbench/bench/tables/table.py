@@ -18,8 +18,9 @@ from occbench.bench.protocol.reference import (
     row_beside,
 )
 from occbench.bench.tables.accuracy_table import AccuracyTable
+from occbench.bench.tables.comparable import Comparable, TrainedArm, comparable, on_shared_cells
 from occbench.bench.tables.comparisons import compare, judge_claims
-from occbench.bench.tables.finished_runs import Comparable, TrainedArm, comparable, find_runs, on_shared_cells
+from occbench.bench.tables.finished_runs import find_runs
 from occbench.bench.tables.label_table import LabelTable
 from occbench.bench.tables.measured import Measured
 from occbench.bench.tables.provenance import describe_runs, provenance_of, warnings_of

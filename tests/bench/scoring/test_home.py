@@ -1,5 +1,6 @@
 """One process at a time works in a cell's directory, and a lock dies with its holder."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from occbench.bench.protocol.cell import cells
 from occbench.bench.scoring.home import exclusive, stored_manifest
 from occbench.core.errors import DatasetError, StorageError
+from occbench.core.run_folder import RunFolder
 
 HOLD = """
 import sys, time
@@ -43,10 +45,13 @@ def test_a_directory_that_cannot_be_made_is_one_clear_line(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"facts": '])
-def test_a_manifest_that_is_none_is_named(tmp_path, tiny_benchmark, content):
+def test_a_manifest_of_another_run_is_refused_and_left_alone(tmp_path, tiny_benchmark):
     cell = next(cells(tiny_benchmark(), {}, "images"))
-    assert stored_manifest(tmp_path, cell.facts) is None
-    (tmp_path / "manifest.json").write_text(content)
-    with pytest.raises(DatasetError, match=r"manifest\.json is damaged .*delete that one file and run again"):
-        stored_manifest(tmp_path, cell.facts)
+    home = RunFolder(tmp_path)
+    assert stored_manifest(home, cell.facts) is None
+    home.manifest.write_text(json.dumps({"facts": cell.facts | {"seed": 7}}))
+    with pytest.raises(DatasetError, match=r"another version of occbench or changed by hand \(other seed\)"):
+        stored_manifest(home, cell.facts)
+    assert json.loads(home.manifest.read_text())["facts"]["seed"] == 7
+    home.manifest.write_text(json.dumps({"facts": cell.facts}))
+    assert stored_manifest(home, cell.facts) is not None
