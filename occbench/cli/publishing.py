@@ -91,7 +91,7 @@ def export(
     from occbench.publish.export import export as write
 
     with work_progress("Exporting", "images") as show:
-        count = write(directory, format, out, names(conditions), show)
+        count = write(directory, out, format, names(conditions), show)
     typer.secho(f"{out}: {count:,} images; rows.csv has their labels and conditions.", fg="green")
 
 

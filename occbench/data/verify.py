@@ -55,7 +55,9 @@ class Report:
     problems: tuple[str, ...]
 
 
-def verify(directory: Path, sample_images: int = 64, on_progress: Callable[[str], None] = lambda _: None) -> Report:
+def verify(
+    directory: str | Path, sample_images: int = 64, on_progress: Callable[[str], None] = lambda _: None
+) -> Report:
     """Re-hash every file, then re-render every condition of a sample of images and compare exactly.
 
     Args:
@@ -69,6 +71,7 @@ def verify(directory: Path, sample_images: int = 64, on_progress: Callable[[str]
     """
     if sample_images < 0:
         raise ConfigError(f"--sample needs 0 images or more, found {sample_images}")
+    directory = Path(directory)
     manifest = read_manifest(directory)
     problems = list(_check_files(directory, manifest, on_progress))
     if problems:  # rows of a damaged file prove nothing more

@@ -45,7 +45,7 @@ class Published:
     claims: tuple[PublishedClaim, ...] = ()
 
 
-def build_results(runs: Path, file: str = "", *, draws: int = DRAWS) -> tuple[ResultSet, ...]:
+def build_results(runs: str | Path, file: str = "", *, draws: int = DRAWS) -> tuple[ResultSet, ...]:
     """Read every finished run of a folder and put them into tables.
 
     Runs share a table when benchmark, test set and training rule agree; a table per combination otherwise.
@@ -60,7 +60,7 @@ def build_results(runs: Path, file: str = "", *, draws: int = DRAWS) -> tuple[Re
         DatasetError: no finished run, a damaged manifest or block, or arms scored on different cells.
     """
     extra = load_benchmark(file) if file else None
-    finished, begun = find_runs(runs)
+    finished, begun = find_runs(Path(runs))
     tables = comparable(finished)
     return tuple(_result_set(table, tables, begun, published_for(table.benchmark, extra), draws) for table in tables)
 
