@@ -160,7 +160,7 @@ def preview(
 def list_plugins(
     kind: Annotated[
         Literal["recipes", "benchmarks", "sources", "occlusions", "methods", "models", "heads", "extractors"],
-        typer.Argument(help="What to list."),
+        typer.Argument(metavar="KIND", help="What to list."),
     ],
 ) -> None:
     """List what there is of a kind, with a line about each."""
