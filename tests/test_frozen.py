@@ -4,8 +4,9 @@ A name that is new or gone is written down with ``python tests/test_frozen.py``,
 """
 
 import inspect
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import get_args
 
 import typer
 import yaml
@@ -70,12 +71,20 @@ def keys(model, prefix="", stop=""):
     found = []
     for name, field in model.model_fields.items():
         found.append(f"{prefix}{name}")
-        kind = field.annotation
-        if name != stop and inspect.isclass(kind) and issubclass(kind, BaseModel):
-            found += keys(kind, f"{prefix}{name}.")
-        elif name != stop and hasattr(kind, "__dataclass_fields__"):
-            found += [f"{prefix}{name}.{item.name}" for item in fields(kind)]
+        for kind in classes_in(field.annotation) if name != stop else ():
+            if issubclass(kind, BaseModel):
+                found += keys(kind, f"{prefix}{name}.")
+            elif is_dataclass(kind):
+                found += [f"{prefix}{name}.{item.name}" for item in fields(kind)]
     return found
+
+
+def classes_in(annotation):
+    """Yield the classes that an annotation is made of, as ``Arm`` of ``dict[str, Arm]``."""
+    if inspect.isclass(annotation) and not get_args(annotation):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from classes_in(inner)
 
 
 def options(kind, name):

@@ -179,7 +179,7 @@ def _run_missing(request: "Request", materials: "Materials", todo: "list[Cell]",
     from occbench.bench.running.jobs import Workplace, first_jobs, run_cells
     from occbench.bench.running.left import left_of, sum_of
     from occbench.bench.running.tracking import find_tracker
-    from occbench.cli.progress import run_progress
+    from occbench.cli.run_progress import run_progress
     from occbench.cli.terminal import show_cell
     from occbench.engine.local import LocalExecutor
 

@@ -75,7 +75,8 @@ def generate(
     from occbench.core.errors import ConfigError
     from occbench.core.places import is_url
     from occbench.data.recipe import load_recipe
-    from occbench.generate.plan import default_workers, estimate, plan
+    from occbench.generate.estimate import default_workers, estimate
+    from occbench.generate.plan import plan
     from occbench.generate.run import generate as run
 
     place = out if is_url(out) else Path(out)

@@ -46,7 +46,7 @@ class Engine:
             ConfigError: fewer than 0 workers, or no cluster.
         """
         from occbench.engine.local import LocalExecutor
-        from occbench.generate.plan import default_workers, uses_gpu
+        from occbench.generate.estimate import default_workers, uses_gpu
 
         if self.is_cluster:
             return self._cluster(workers or 0, 1, uses_gpu(recipe))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from occbench.bench.running.forecast import Forecast
     from occbench.bench.running.jobs import Request
     from occbench.data.manifest import Manifest
-    from occbench.generate.plan import Estimate
+    from occbench.generate.estimate import Estimate
 
 
 def show_estimate(found: "Estimate", workers: int) -> None:

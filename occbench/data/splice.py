@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from occbench.core.compose import PreparedOverlay, Workspace, composite, prepare_overlay
 from occbench.core.types import Overlay
-from occbench.data.encode import MAX_JPEG_SIDE_PX, encode_jpeg, encode_jpeg_bgr, scratch
+from occbench.data.encode import MAX_JPEG_SIDE_PX, encode_jpeg, encode_jpeg_bgr
+from occbench.data.scratch import scratch
 
 __all__ = ["PreparedSplice", "SplicedEncoder", "prepare_splice"]
 

@@ -22,7 +22,12 @@ _TRIES_PER_IMAGE: Final = 8
 
 
 def preview(
-    recipe_or_directory: str | Path, out: str | Path, *, source_path: str = "", images: int = 6, overrides: Sequence[str] = ()
+    recipe_or_directory: str | Path,
+    out: str | Path,
+    *,
+    source_path: str = "",
+    images: int = 6,
+    overrides: Sequence[str] = (),
 ) -> Path:
     """Draw clean images under a selection of conditions and write the result, whole or not at all.
 

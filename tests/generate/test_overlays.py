@@ -21,7 +21,8 @@ from occbench.data.recipe import parse_recipe
 from occbench.data.schema import OVERLAYS
 from occbench.data.verify import verify
 from occbench.engine.local import LocalExecutor
-from occbench.generate.plan import default_workers, estimate, plan
+from occbench.generate.estimate import default_workers, estimate
+from occbench.generate.plan import plan
 from occbench.generate.run import generate
 
 STORAGES = {

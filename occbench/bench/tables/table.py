@@ -81,7 +81,7 @@ def published_for(name: str, extra: Benchmark | None = None) -> Published:
         return Published((), reference_table(name) if name in reference_names() else (), claims)
     known = {published.claim.text for published in claims if published.claim}
     own = tuple(PublishedClaim("", Claim(text), None, "", "") for text in loaded.claims if text not in known)
-    rows = reference_table(loaded.reference) if loaded.reference else ()
+    rows = reference_table(loaded.reference_table) if loaded.reference_table else ()
     return Published(tuple(loaded.arms), rows, claims + own)
 
 
