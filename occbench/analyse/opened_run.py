@@ -19,7 +19,7 @@ from occbench.bench.images.materials import Materials, load_materials, test_sour
 from occbench.bench.protocol.benchmark import Arm, Benchmark, load_benchmark
 from occbench.bench.protocol.rules import TrainRule
 from occbench.bench.training.states import load_state
-from occbench.bench.training.training_run import extend
+from occbench.bench.training.untrained import as_in_training
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.interfaces import Source
 from occbench.core.run_folder import RunFolder
@@ -76,20 +76,17 @@ class OpenedRun:
         """
         facts = self.manifest["facts"]
         arm = Arm.model_validate(facts["arm"])
-        rule = TrainRule.model_validate(facts["train"])
+        rule = TrainRule.model_validate(facts["train"] | {"precision": "fp32"})
         # every weight comes from the checkpoint: published ones need not be at hand again
         model = load_backbone(facts["backbone"], len(self.materials.split.classes), seed=int(facts["seed"]))
-        model.select_trainable(rule.trainable, running_statistics=rule.batch_norm == "running")
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        pipeline = Pipeline(model, device, "fp32")
-        extend(pipeline, arm.build(), int(facts["seed"]))
+        pipeline = as_in_training(model, arm, rule, int(facts["seed"]), device)
         path = RunFolder(self.folder).checkpoint
         if load_state(path, model) is None:
             raise DatasetError(
                 f"{path} is missing, and the analysis needs the trained network: run the benchmark again in another "
                 "folder of runs, and give the run directory that it makes there."
             )
-        model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         model.eval()
         return pipeline
 

@@ -1,6 +1,7 @@
 """Finished runs read back: their manifests and predictions."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -106,12 +107,14 @@ class FinishedRun:
 def find_runs(folder: Path) -> tuple[list[FinishedRun], list[Path]]:
     """Return the finished runs of a folder, and the directories of those that have begun and not finished.
 
+    A model that was scored into two directories (``occbench score --out``) is one run: the one with more scored.
+
     Raises:
         DatasetError: no finished run, or a manifest that is not one.
     """
     homes = run_folders(folder)
     manifests = [(home.path, home.read_manifest(_NEEDED)) for home in homes]
-    finished = [FinishedRun(path, manifest) for path, manifest in manifests if manifest is not None]
+    finished = _each_once(FinishedRun(path, manifest) for path, manifest in manifests if manifest is not None)
     begun = [home.path for home in homes if home.begun]
     if not finished:
         found = f"{len(begun)} unfinished" if begun else "none"
@@ -120,3 +123,17 @@ def find_runs(folder: Path) -> tuple[list[FinishedRun], list[Path]]:
             f"Run `occbench run-benchmark NAME --runs {folder}` to the end, then ask again."
         )
     return finished, begun
+
+
+def _each_once(runs: Iterable[FinishedRun]) -> list[FinishedRun]:
+    found: dict[tuple[str, str], FinishedRun] = {}
+    for run in runs:
+        name = str(run.manifest["fingerprint"]), str(run.manifest["test_set"])
+        other = found.get(name)
+        if other is None or _scored_cells(run) > _scored_cells(other):
+            found[name] = run
+    return list(found.values())
+
+
+def _scored_cells(run: FinishedRun) -> float:
+    return run.part["estimate"]["n_cells"] if run.part else math.inf

@@ -145,6 +145,9 @@ def test_a_promise_scores_a_part_and_the_full_run_only_the_rest(large, make_pipe
     assert scores_of(rest, bytes_of) == scores_of(scratch, bytes_of)
     latest = {record.identity: record for record in latest_records(read_records(out / "records.jsonl"))}
     assert all(latest[record.identity] == record for record in scratch.records), "the part's numbers are superseded"
+    score_dataset(large, pipeline, tmp_path / "again", half_width=0.03)
+    (table,) = build_results(tmp_path, "")
+    assert [row.seeds for row in table.rows] == [(0,)], "one model, however often it was scored"
     full = next(record.value for record in rest.records if (record.metric, record.group) == ("top1", "avg"))
     assert abs(100 * estimate.value - full) <= 3 * 100 * estimate.half_width
 
