@@ -51,25 +51,19 @@ def tsne(
     out: OutOption,
     trained: TrainedRun,
     classes: Annotated[
-        str, typer.Option("--classes", help="Classes to draw, e.g. accordion,lamp.", show_default="some, by seed")
+        str, typer.Option(help="Classes to draw, e.g. accordion,lamp.", show_default="some, by seed")
     ] = "",
-    class_count: Annotated[
-        int, typer.Option("--class-count", help="How many classes to draw by seed, without --classes.")
-    ] = 4,
-    images_per_class: Annotated[int, typer.Option("--images-per-class", help="Clean images of each class.")] = 10,
+    class_count: Annotated[int, typer.Option(help="How many classes to draw by seed, without --classes.")] = 4,
+    images_per_class: Annotated[int, typer.Option(help="Clean images of each class.")] = 10,
     images_from: Annotated[
-        Literal["test", "train"], typer.Option("--images-from", help="Which part of the split they are drawn from.")
+        Literal["test", "train"], typer.Option(help="Which part of the split they are drawn from.")
     ] = "test",
     group: Annotated[
-        str, typer.Option("--group", help="Condition group of the occluded twins; 20c is 20 % at the centre.")
+        str, typer.Option(help="Condition group of the occluded twins; 20c is 20 % at the centre.")
     ] = "20c",
-    beta: Annotated[float, typer.Option("--beta", help="Factor of the difference vectors in pseudo vectors.")] = 1.0,
+    beta: Annotated[float, typer.Option(help="Factor of the difference vectors in pseudo vectors.")] = 1.0,
     all_classes_images: Annotated[
-        int,
-        typer.Option(
-            "--all-classes-images",
-            help="Training images of each class in a second map, of all classes; 0 leaves that map out.",
-        ),
+        int, typer.Option(help="Training images of each class in a second map, of all classes; 0 leaves that map out.")
     ] = 5,
     seed: SeedOption = 0,
 ) -> None:
@@ -100,26 +94,18 @@ def sweep(
     options: RunOptions,
     where: Engine,
     alpha: Annotated[
-        str, typer.Option("--alpha", help="Values of method.alpha, e.g. 0.1,0.5,0.9.", show_default="the arm's")
+        str, typer.Option(help="Values of method.alpha, e.g. 0.1,0.5,0.9.", show_default="the arm's")
     ] = "",
-    beta: Annotated[
-        str, typer.Option("--beta", help="Values of method.beta, e.g. 0.5,1,2.", show_default="the arm's")
-    ] = "",
+    beta: Annotated[str, typer.Option(help="Values of method.beta, e.g. 0.5,1,2.", show_default="the arm's")] = "",
     vary: Annotated[
         list[str] | None,
         typer.Option(
-            "--vary",
-            metavar="KEY=VALUE,...",
-            help="Values of any other key of the arm, e.g. method.beta=0.5,1. Repeatable.",
+            metavar="KEY=VALUE,...", help="Values of any other key of the arm, e.g. method.beta=0.5,1. Repeatable."
         ),
     ] = None,
-    arm: Annotated[
-        str, typer.Option("--arm", help="The arm that is varied; what is not varied stays as it is.")
-    ] = "C-Full",
-    classical: Annotated[str, typer.Option("--classical", help="The arm that everything is compared with.")] = "C",
-    along: Annotated[
-        str, typer.Option("--along", help="Which key is on the horizontal axis.", show_default="the last one")
-    ] = "",
+    arm: Annotated[str, typer.Option(help="The arm that is varied; what is not varied stays as it is.")] = "C-Full",
+    classical: Annotated[str, typer.Option(help="The arm that everything is compared with.")] = "C",
+    along: Annotated[str, typer.Option(help="Which key is on the horizontal axis.", show_default="the last one")] = "",
 ) -> None:
     """Train and score an arm under every combination of some options (figure 6 of Cen et al.: alpha and beta).
 
@@ -157,22 +143,17 @@ def decode(
     out: OutOption,
     trained: TrainedRun,
     size_px: Annotated[
-        int, typer.Option("--size-px", help="Edge of the decoded images: 256 as in the paper, or 128, 64, 32, 16.")
+        int, typer.Option(help="Edge of the decoded images: 256 as in the paper, or 128, 64, 32, 16.")
     ] = 256,
-    width: Annotated[
-        int, typer.Option("--width", help="Channels of the first stage; halved from stage to stage.")
-    ] = 1024,
-    epochs: Annotated[int, typer.Option("--epochs", help="Passes over all training images and patterns.")] = 20,
+    width: Annotated[int, typer.Option(help="Channels of the first stage; halved from stage to stage.")] = 1024,
+    epochs: Annotated[int, typer.Option(help="Passes over all training images and patterns.")] = 20,
     group: Annotated[
-        str, typer.Option("--group", help="Condition group of the occluded twins.", show_default="every pattern")
+        str, typer.Option(help="Condition group of the occluded twins.", show_default="every pattern")
     ] = "",
     train_images: Annotated[
-        int | None,
-        typer.Option("--train-images", help="At most so many training images, evenly spread.", show_default="all"),
+        int | None, typer.Option(help="At most so many training images, evenly spread.", show_default="all")
     ] = None,
-    test_images: Annotated[
-        int, typer.Option("--test-images", help="At most so many test images to judge by, evenly spread.")
-    ] = 100,
+    test_images: Annotated[int, typer.Option(help="At most so many test images to judge by, evenly spread.")] = 100,
     seed: SeedOption = 0,
 ) -> None:
     """Train a decoder from deep feature vectors to images and decode pseudo vectors (figure 7 of Cen et al.).
@@ -194,7 +175,7 @@ def decode(
 def difficulty(
     runs: RunsArgument,
     out: OutOption,
-    arms: Annotated[str, typer.Option("--arms", help="Only these rows, e.g. C,C-Full.", show_default="all")] = "",
+    arms: Annotated[str, typer.Option(help="Only these rows, e.g. C,C-Full.", show_default="all")] = "",
     benchmark: BenchmarkOption = "",
 ) -> None:
     """Say which occluders, positions and ratios hurt, and which classes, from predictions on disk; nothing is run.
@@ -214,27 +195,17 @@ def agreement(
         Path, typer.Argument(metavar="REAL", help="Folder of runs of the same arms, scored on real occlusion.")
     ],
     out: OutOption,
-    synthetic_group: Annotated[
-        str, typer.Option("--synthetic-group", help="Condition group to rank by on the synthetic set.")
-    ] = "avg",
-    real_group: Annotated[
-        str, typer.Option("--real-group", help="Condition group to rank by on the real set.")
-    ] = "avg",
+    synthetic_group: Annotated[str, typer.Option(help="Condition group to rank by on the synthetic set.")] = "avg",
+    real_group: Annotated[str, typer.Option(help="Condition group to rank by on the real set.")] = "avg",
     synthetic_benchmark: Annotated[
         str,
         typer.Option(
-            "--synthetic-benchmark",
-            help="As --benchmark of the other verbs, for SYNTHETIC.",
-            show_default="the one that the runs name",
+            help="As --benchmark of the other verbs, for SYNTHETIC.", show_default="the one that the runs name"
         ),
     ] = "",
     real_benchmark: Annotated[
         str,
-        typer.Option(
-            "--real-benchmark",
-            help="As --benchmark of the other verbs, for REAL.",
-            show_default="the one that the runs name",
-        ),
+        typer.Option(help="As --benchmark of the other verbs, for REAL.", show_default="the one that the runs name"),
     ] = "",
     seed: SeedOption = 0,
 ) -> None:

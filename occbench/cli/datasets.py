@@ -23,8 +23,7 @@ def generate(
     *,
     recipe: RecipeArgument = "",
     out: Annotated[
-        str,
-        typer.Option("--out", help="The dataset's directory, or s3://BUCKET/NAME; absent, empty or an earlier run."),
+        str, typer.Option(help="The dataset's directory, or s3://BUCKET/NAME; absent, empty or an earlier run.")
     ],
     source: SourceOption = "",
     from_: Annotated[
@@ -42,30 +41,25 @@ def generate(
     ] = False,
     format: Annotated[  # noqa: A002 - the option's name
         Literal["parquet", "webdataset"] | None,
-        typer.Option("--format", help="Container of materialised images.", show_default="as in the recipe"),
+        typer.Option(help="Container of materialised images.", show_default="as in the recipe"),
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers",
             help="Shards that are made at the same time, each in a process; 0 works in this one.",
             show_default="one a core, or one a GPU for a network; on a cluster as many as fit",
         ),
     ] = None,
     where: Engine,
     limit: Annotated[
-        int | None, typer.Option("--limit", help="At most so many clean images, evenly spread.", show_default="all")
+        int | None, typer.Option(help="At most so many clean images, evenly spread.", show_default="all")
     ] = None,
     set_: RecipeSetOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be used.")] = False,
     dry_run: DryRunOption = False,
     assume_images: Annotated[
         int | None,
-        typer.Option(
-            "--assume-images",
-            help="With --dry-run: plan as if the source had so many images.",
-            show_default="what it has",
-        ),
+        typer.Option(help="With --dry-run: plan as if the source had so many images.", show_default="what it has"),
     ] = None,
 ) -> None:
     """Make a dataset from a recipe. An interrupted run goes on when the same command is given again."""
@@ -116,7 +110,7 @@ def verify(
         str, typer.Argument(metavar="DIR", help="A finished dataset; one at s3://BUCKET/NAME is fetched first.")
     ],
     sample: Annotated[
-        int, typer.Option("--sample", help="Clean images whose rows are rendered again; all where there are fewer.")
+        int, typer.Option(help="Clean images whose rows are rendered again; all where there are fewer.")
     ] = 64,
 ) -> None:
     """Prove a dataset: hash every file, render a sample of rows again, compare exactly.
@@ -146,9 +140,9 @@ def preview(
     recipe_or_directory: Annotated[
         str, typer.Argument(metavar="RECIPE|DIR", help="A recipe's name or YAML file, or a finished dataset.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="A .png contact sheet or an .html page.")],
+    out: Annotated[Path, typer.Option(help="A .png contact sheet or an .html page.")],
     source: SourceOption = "",
-    images: Annotated[int, typer.Option("--images", help="Clean images to show.")] = 6,
+    images: Annotated[int, typer.Option(help="Clean images to show.")] = 6,
     set_: RecipeSetOption = None,
 ) -> None:
     """Draw a contact sheet: clean images and each condition with its achieved ratio."""

@@ -19,14 +19,13 @@ class Engine:
 
     engine: Annotated[
         Literal["local", "ray"],
-        typer.Option("--engine", help="Where work runs: processes of this machine, or the tasks of a Ray cluster."),
+        typer.Option(help="Where work runs: processes of this machine, or the tasks of a Ray cluster."),
     ] = "local"
     address: Annotated[
         str,
         typer.Option(
-            "--address",
             help="With --engine ray: `auto` finds the cluster of this machine (or of RAY_ADDRESS), HOST:PORT and "
-            "ray://HOST:10001 name one, `local` starts one on this machine.",
+            "ray://HOST:10001 name one, `local` starts one on this machine."
         ),
     ] = "auto"
 

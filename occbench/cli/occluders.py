@@ -13,9 +13,9 @@ app = typer.Typer(no_args_is_help=True, help="Make banks of occluders.")
 def from_coco(
     annotations: Annotated[Path, typer.Argument(metavar="ANNOTATIONS", help="COCO-style instances JSON.")],
     images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of its images.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the RGBA files; must be absent or empty.")],
-    limit: Annotated[int, typer.Option("--limit", help="At most so many occluders.")] = 30,
-    min_area_px: Annotated[int, typer.Option("--min-area-px", help="Smallest instance, in pixels of its mask.")] = 4096,
+    out: Annotated[Path, typer.Option(help="Folder for the RGBA files; must be absent or empty.")],
+    limit: Annotated[int, typer.Option(help="At most so many occluders.")] = 30,
+    min_area_px: Annotated[int, typer.Option(help="Smallest instance, in pixels of its mask.")] = 4096,
 ) -> None:
     """Cut occluders out of COCO-style instance masks: whole, large, no persons."""
     from occbench.occlusions.banks.cutting import CutRule

@@ -42,8 +42,8 @@ SourceOption = Annotated[
     str,
     typer.Option(
         "--source",
-        help="Folder, file, Hub repository or s3://BUCKET/FOLDER of the clean images.",
-        show_default="what the source brings",
+        help="Folder, file, Hub repository or s3://BUCKET/FOLDER of the clean images; embedded ones need none.",
+        show_default=False,
     ),
 ]
 BenchmarkOption = Annotated[

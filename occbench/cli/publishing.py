@@ -37,9 +37,7 @@ def publish(
         typer.Option("--as", help="The images; what rebuilds them; or the images for those who accept their terms."),
     ] = "pixels",
     private: Annotated[bool, typer.Option("--private", help="Only its owners see it.")] = False,
-    revision: Annotated[
-        str, typer.Option("--revision", help="A branch; made where it is missing.", show_default="main")
-    ] = "",
+    revision: Annotated[str, typer.Option(help="A branch; made where it is missing.", show_default="main")] = "",
     licence: Annotated[
         str,
         typer.Option(
@@ -74,16 +72,13 @@ def publish(
 
 def export(
     directory: DatasetArgument,
-    out: Annotated[Path, typer.Option("--out", help="Folder to write: absent, empty or an earlier run.")],
+    out: Annotated[Path, typer.Option(help="Folder to write: absent, empty or an earlier run.")],
     format: Annotated[  # noqa: A002 - the option's name
         Literal["folder", "fiftyone"],
-        typer.Option("--format", help="Class folders for each condition, or FiftyOne's image classification dataset."),
+        typer.Option(help="Class folders for each condition, or FiftyOne's image classification dataset."),
     ] = "folder",
     conditions: Annotated[
-        str,
-        typer.Option(
-            "--conditions", help="Only these conditions, e.g. clean,mug1_20_c.", show_default="all, and clean"
-        ),
+        str, typer.Option(help="Only these conditions, e.g. clean,mug1_20_c.", show_default="all, and clean")
     ] = "",
 ) -> None:
     """Write a dataset as plain PNG files with a table of their labels and conditions."""

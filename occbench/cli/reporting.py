@@ -21,13 +21,10 @@ def register(app: typer.Typer) -> None:
 
 def report(
     runs: RunsArgument,
-    out: Annotated[Path, typer.Option("--out", help="Folder for report.html, report.md, table.tex and table.csv.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html, report.md, table.tex and table.csv.")],
     examples: Annotated[
         int,
-        typer.Option(
-            "--examples",
-            help="Test images to show with every row's answer; needs --source and --set where the run did.",
-        ),
+        typer.Option(help="Test images to show with every row's answer; needs --source and --set where the run did."),
     ] = 0,
     benchmark: BenchmarkOption = "",
     source: SourceOption = "",

@@ -18,30 +18,24 @@ __all__ = ["RunOptions", "wanted_arms"]
 class RunOptions:
     """The options of every verb that trains and scores cells."""
 
-    runs: Annotated[
-        Path, typer.Option("--runs", help="Folder of all runs; finished cells in it are not run again.")
-    ] = Path("runs")
+    runs: Annotated[Path, typer.Option(help="Folder of all runs; finished cells in it are not run again.")] = Path(
+        "runs"
+    )
     source: SourceOption = ""
     weights: Annotated[
         list[str] | None,
         typer.Option(
-            "--weights",
-            metavar="NAME=FILE",
-            help="Start backbone NAME from a checkpoint (safetensors or .pth). Repeatable.",
+            metavar="NAME=FILE", help="Start backbone NAME from a checkpoint (safetensors or .pth). Repeatable."
         ),
     ] = None
-    seeds: Annotated[
-        str, typer.Option("--seeds", help="Training seeds, e.g. 0,1.", show_default="as in the benchmark")
-    ] = ""
+    seeds: Annotated[str, typer.Option(help="Training seeds, e.g. 0,1.", show_default="as in the benchmark")] = ""
     test_images: Annotated[
-        int | None,
-        typer.Option("--test-images", help="At most so many test images, evenly spread.", show_default="all"),
+        int | None, typer.Option(help="At most so many test images, evenly spread.", show_default="all")
     ] = None
     set_: BenchmarkSetOption = None
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs",
             help="Cells that run at the same time, each on a GPU of its own or a share of the CPU.",
             show_default="1; on a cluster as many as fit",
         ),
@@ -49,7 +43,6 @@ class RunOptions:
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads",
             help="CPU threads of each job. Predictions are bit-equal for any number of jobs with the same number of "
             "threads.",
             show_default="an equal share",
@@ -58,7 +51,6 @@ class RunOptions:
     track: Annotated[
         str,
         typer.Option(
-            "--track",
             metavar="MODULE",
             help="Log every epoch and the results to this module: trackio, wandb or one like them.",
             show_default="nowhere",
@@ -66,11 +58,7 @@ class RunOptions:
     ] = ""
     cache: Annotated[
         Path | None,
-        typer.Option(
-            "--cache",
-            help="Folder for decoded images that do not fit into memory.",
-            show_default="RUNS/decoded",
-        ),
+        typer.Option(help="Folder for decoded images that do not fit into memory.", show_default="RUNS/decoded"),
     ] = None
     dry_run: DryRunOption = False
 

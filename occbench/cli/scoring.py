@@ -22,42 +22,34 @@ def score(
         Path,
         typer.Argument(metavar="DIR", help="A dataset of `occbench generate`, or a folder with one folder per class."),
     ],
-    model: Annotated[str, typer.Option("--model", help="torchvision/NAME, timm/NAME, tiny or FILE.py:ClassName.")],
+    model: Annotated[str, typer.Option(help="torchvision/NAME, timm/NAME, tiny or FILE.py:ClassName.")],
     weights: Annotated[
         Path | None,
-        typer.Option(
-            "--weights", metavar="FILE", help="A checkpoint (safetensors or .pth) of the model.", show_default=False
-        ),
+        typer.Option(metavar="FILE", help="A checkpoint (safetensors or .pth) of the model.", show_default=False),
     ] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Take the model's published weights.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Run directory: absent, empty or begun before.", show_default="runs/<fingerprint>"),
+        typer.Option(help="Run directory: absent, empty or begun before.", show_default="runs/<fingerprint>"),
     ] = None,
     classes_map: Annotated[
         Path | None,
         typer.Option(
-            "--classes-map",
             help="CSV file, `class,index` a line: the head's row for each class of the dataset.",
             show_default="by the classes' names",
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="Images in a forward pass.")] = 64,
+    batch_size: Annotated[int, typer.Option(help="Images in a forward pass.")] = 64,
     stored: Annotated[
         bool, typer.Option("--stored", help="Read the occluded images that a materialised dataset stores.")
     ] = False,
     resize: Annotated[
         Literal["shorter_side", "direct"],
-        typer.Option(
-            "--resize",
-            help="Of a plain folder: resize the shorter side and crop the centre, or stretch to the square.",
-        ),
+        typer.Option(help="Of a plain folder: resize the shorter side and crop the centre, or stretch to the square."),
     ] = "shorter_side",
     cache: Annotated[
         Path | None,
-        typer.Option(
-            "--cache", help="Folder for decoded images that do not fit into memory.", show_default="OUT/decoded"
-        ),
+        typer.Option(help="Folder for decoded images that do not fit into memory.", show_default="OUT/decoded"),
     ] = None,
     half_width: HalfWidthOption = None,
 ) -> None:

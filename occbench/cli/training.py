@@ -21,7 +21,7 @@ def run_benchmark(
     benchmark: BenchmarkArgument,
     options: RunOptions,
     where: Engine,
-    arms: Annotated[str, typer.Option("--arms", help="Only these arms, e.g. C,C-Full.", show_default="all")] = "",
+    arms: Annotated[str, typer.Option(help="Only these arms, e.g. C,C-Full.", show_default="all")] = "",
     half_width: HalfWidthOption = None,
 ) -> None:
     """Train and score every arm, backbone and seed. A repeated command does only what is missing.
