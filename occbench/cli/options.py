@@ -73,7 +73,7 @@ HalfWidthOption = Annotated[
     ),
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be made, and how long it takes; write nothing.")
+    bool, typer.Option("--dry-run", help="Say what would be done and what it takes; nothing is written or sent.")
 ]
 
 
