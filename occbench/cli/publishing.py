@@ -133,7 +133,7 @@ def _runs(directory: Path, repo: "RepoName", licence: str, checkpoints: bool) ->
 
     find_runs(directory)  # before the heavy imports
     from occbench.bench.tables.table import build_results
-    from occbench.report.benchmark_report import write_report
+    from occbench.report.results_report import write_report
 
     with TemporaryDirectory() as folder:
         written = write_report(build_results(directory), Path(folder))

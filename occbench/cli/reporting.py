@@ -32,7 +32,7 @@ def report(
 ) -> None:
     """Make tables, claim verdicts and a page from finished runs; nothing is trained or scored."""
     from occbench.bench.tables.table import build_results
-    from occbench.report.benchmark_report import write_report
+    from occbench.report.results_report import write_report
     from occbench.report.wording import count_verdicts, percent_points, title
 
     results = build_results(runs, benchmark)

@@ -17,12 +17,12 @@ from occbench.report.wording import (
     versus_paper,
 )
 
-__all__ = ["write_markdown"]
+__all__ = ["markdown_of"]
 
 _WORST_CLASSES = 10
 
 
-def write_markdown(results: Sequence[ResultSet]) -> str:
+def markdown_of(results: Sequence[ResultSet]) -> str:
     """Return all tables as one document."""
     return "\n\n".join(part for item in results for part in _sections(item)) + "\n"
 

@@ -58,9 +58,9 @@ def preview(
 
         write_bytes(out, draw_sheet(gallery))
     else:
-        from occbench.report.page import write_page
+        from occbench.report.preview_page import preview_page
 
-        write_bytes(out, write_page(gallery).encode())
+        write_bytes(out, preview_page(gallery).encode())
     return out
 
 

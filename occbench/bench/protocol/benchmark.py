@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from occbench.bench.protocol.claims import Claim
 from occbench.bench.protocol.rules import LabelRule, SplitRule, TrainRule, facts_of
-from occbench.core.canonical import fingerprint
 from occbench.core.embedded import Shelf
 from occbench.core.interfaces import Source
 from occbench.core.prepare import Prepare
@@ -132,12 +131,6 @@ class Benchmark(FrozenModel):
         """The recipe of the benchmark's images under other families."""
         return Recipe(
             name=self.name, source=self.source, prepare=self.prepare, occlusions=occlusions, seed=self.split_seed
-        )
-
-    def split_fingerprint(self, source_fingerprint: str) -> str:
-        """A hash of what decides which images and overlays are tested on."""
-        return fingerprint(
-            [self.split.facts, self.split_seed, self.test_recipe().pixels_fingerprint(), source_fingerprint]
         )
 
 

@@ -141,15 +141,6 @@ def test_overrides_reach_a_key():
     assert benchmark.arms["C-Full"].method.options["beta"] == 0.5
 
 
-def test_the_split_fingerprint_sees_what_decides_the_split_and_nothing_else():
-    def of(*overrides: str, source: str = "a") -> str:
-        return load_benchmark("quickstart", overrides).split_fingerprint(source)
-
-    assert of() == of("train.epochs=2", "seeds=[4]")
-    changed = {of(), of("split.pair_classes=3"), of("split_seed=1"), of(source="b"), of("prepare.size_px=80")}
-    assert len(changed) == 5
-
-
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [

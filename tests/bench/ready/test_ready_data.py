@@ -11,7 +11,7 @@ from occbench.bench.ready.score_ready import score_dataset
 from occbench.bench.tables.table import build_results
 from occbench.core.errors import BrokenImageError, ConfigError, DatasetError, SourceError
 from occbench.core.prepare import Prepare, prepare
-from occbench.report.benchmark_report import write_report
+from occbench.report.results_report import write_report
 from occbench.sources.image_folder import ImageFolder
 
 

@@ -4,20 +4,18 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from occbench.core.results import ExamplePrediction, HeatMap, ResultSet
 from occbench.report import wording
 from occbench.report.example_browser import ExampleBrowser, browse
 from occbench.report.figures import draw_curves, draw_key
+from occbench.report.page_templates import TEMPLATES, page_template
 
-__all__ = ["write_benchmark_page"]
+__all__ = ["results_page"]
 
-_TEMPLATES: Final = Path(__file__).with_name("templates")
 _SCRIPTS: Final = ("tables.js", "examples.js")
 _WORST_CLASSES: Final = 10
 
@@ -38,26 +36,19 @@ class _Part:
         return {row.label: number for number, row in enumerate(self.results.rows)}
 
 
-def write_benchmark_page(results: Sequence[ResultSet], examples: Sequence[Iterable[ExamplePrediction]] = ()) -> str:
+def results_page(results: Sequence[ResultSet], examples: Sequence[Iterable[ExamplePrediction]] = ()) -> str:
     """Return the page.
 
     Args:
         results: every table.
         examples: of each table, in the same order; may be shorter, for runs keep predictions and no photographs.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     parts = [
         _part(item, f"table{number + 1}", examples[number] if number < len(examples) else ())
         for number, item in enumerate(results)
     ]
-    script = '"use strict";\n' + "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    return environment.get_template("benchmark.html.jinja").render(
+    script = '"use strict";\n' + "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    return page_template("benchmark.html.jinja").render(
         parts=parts,
         wording=wording,
         key=lambda number: Markup(draw_key(number)),

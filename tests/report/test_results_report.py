@@ -1,4 +1,4 @@
-from occbench.report.benchmark_report import write_report
+from occbench.report.results_report import write_report
 
 
 def test_it_writes_four_files_and_again_the_same(tmp_path, results, snapshot):

@@ -3,20 +3,18 @@
 from base64 import b64encode
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Final
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
 from occbench.core.types import Condition
 from occbench.report.gallery import Gallery, Group, caption, percent
+from occbench.report.page_templates import page_template
 
-__all__ = ["write_page"]
+__all__ = ["preview_page"]
 
-_TEMPLATES: Final = Path(__file__).with_name("templates")
 #: Pictures are as large as two device pixels per CSS pixel can use, and no larger.
 _LARGEST_PX: Final = 320
 _JPEG_QUALITY: Final = 90
@@ -44,15 +42,8 @@ class _Strip:
     pictures: tuple[_Picture, ...]
 
 
-def write_page(gallery: Gallery) -> str:
+def preview_page(gallery: Gallery) -> str:
     """Return the page; pictures are JPEG (quality 90, 4:4:4), reduced to 320 px where larger, which the page says."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     clean = [
         _picture(row.clean, f"{_readable(row.class_name)}, clean", _readable(row.class_name)) for row in gallery.rows
     ]
@@ -61,7 +52,7 @@ def write_page(gallery: Gallery) -> str:
         (group, _note(group), [_strip(gallery, condition, numbers[condition.name]) for condition in group.shown])
         for group in gallery.groups
     ]
-    return environment.get_template("preview.html.jinja").render(
+    return page_template("preview.html.jinja").render(
         gallery=gallery,
         clean=clean,
         groups=groups,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from occbench.core.files import write_bytes
 from occbench.core.results import ExamplePrediction, ResultSet
-from occbench.report.benchmark_page import write_benchmark_page
-from occbench.report.csv_tables import write_csv
-from occbench.report.latex import write_latex
-from occbench.report.markdown import write_markdown
+from occbench.report.csv_tables import csv_of
+from occbench.report.latex import latex_of
+from occbench.report.markdown import markdown_of
+from occbench.report.results_page import results_page
 
 __all__ = ["write_report"]
 
@@ -21,16 +21,16 @@ def write_report(
     Args:
         results: every table.
         out: folder; made where it is not there.
-        examples: as ``benchmark_page.write_benchmark_page``.
+        examples: as ``results_page.results_page``.
 
     Raises:
         StorageError: ``out`` cannot be written.
     """
     contents = {
-        "report.html": write_benchmark_page(results, examples),
-        "report.md": write_markdown(results),
-        "table.tex": write_latex(results),
-        "table.csv": write_csv(results),
+        "report.html": results_page(results, examples),
+        "report.md": markdown_of(results),
+        "table.tex": latex_of(results),
+        "table.csv": csv_of(results),
     }
     out = Path(out)
     for name, text in contents.items():

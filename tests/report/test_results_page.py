@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from occbench.core.results import ExampleAnswer, ExamplePrediction
-from occbench.report.benchmark_page import write_benchmark_page
 from occbench.report.example_browser import PAGE
+from occbench.report.results_page import results_page
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -55,7 +55,7 @@ def png(colour="teal"):
 
 @pytest.fixture
 def page(hostile_class_first):
-    return read(write_benchmark_page([hostile_class_first]))
+    return read(results_page([hostile_class_first]))
 
 
 def test_names_stay_text(page, hostile_class_first):
@@ -65,7 +65,7 @@ def test_names_stay_text(page, hostile_class_first):
 
 
 def test_it_asks_nothing_of_the_network(hostile_class_first):
-    source = write_benchmark_page([hostile_class_first])
+    source = results_page([hostile_class_first])
     assert "//" not in re.sub(r"data:image/\w+;base64,[\w+/=]+", "", source)
     links = [value for _, name, value in read(source).attributes if name in ("src", "href", "xlink:href", "srcset")]
     assert all(value.startswith(("#", "data:")) for value in links)
@@ -74,7 +74,7 @@ def test_it_asks_nothing_of_the_network(hostile_class_first):
 
 
 def test_every_link_inside_has_its_target_and_every_id_is_unique(hostile_class_first):
-    reader = read(write_benchmark_page([hostile_class_first, hostile_class_first]))
+    reader = read(results_page([hostile_class_first, hostile_class_first]))
     ids = [value for _, name, value in reader.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     links = [value for tag, name, value in reader.attributes if name in ("href", "xlink:href") and tag != "link"]
@@ -112,7 +112,7 @@ def test_without_photographs_it_says_so(page):
 def test_examples_show_what_every_row_answered(results):
     answers = (ExampleAnswer("C", "<b>cup</b>", False, 0.625), ExampleAnswer("D", "mug", True, None))
     example = ExamplePrediction("k1", "mug", "leaf2_10_c", "10c", png(), answers)
-    reader = read(write_benchmark_page([results], [[example]]))
+    reader = read(results_page([results], [[example]]))
     assert ("img", "alt", "mug under leaf2_10_c") in reader.attributes
     (source,) = [value for _, name, value in reader.attributes if name == "src" and value.startswith("data:image/webp")]
     with Image.open(BytesIO(b64decode(source.partition(",")[2]))) as shown:
@@ -127,7 +127,7 @@ def test_examples_show_what_every_row_answered(results):
 def test_examples_beyond_the_first_page_are_data_that_holds_no_markup(results, hostile):
     answers = (ExampleAnswer(hostile, "</script><b>", True, 1.0),)
     examples = [ExamplePrediction(f"k{n}", hostile, "<!--", "g", png(), answers) for n in range(PAGE + 40)]
-    source = write_benchmark_page([results], [iter(examples)])
+    source = results_page([results], [iter(examples)])
     found = re.findall(r'<script type="application/json" data-(\w+)[^>]*>(.*?)</script>', source)
     assert [name for name, _ in found] == ["examples", "pictures", "pictures"]
     assert not any(set(text) & set("<>&") for _, text in found)
@@ -139,7 +139,7 @@ def test_examples_beyond_the_first_page_are_data_that_holds_no_markup(results, h
 
 
 def test_no_script_runs_but_the_pages_own(hostile_class_first):
-    source = write_benchmark_page([hostile_class_first])
+    source = results_page([hostile_class_first])
     (script,) = re.findall(r"<script>(.*?)</script>", source, re.DOTALL)
     (policy,) = [value for _, name, value in read(source).attributes if name == "content" and "script-src" in value]
     digest = b64encode(sha256(script.encode()).digest()).decode()
@@ -154,12 +154,12 @@ def test_every_table_has_a_caption_and_every_header_its_scope(page):
 
 def test_what_runs_did_not_measure_is_not_made_up(results):
     measured = replace(results, costs=(replace(results.costs[0], of_bare=0.875), results.costs[1]))
-    text = read(write_benchmark_page([measured])).text
+    text = read(results_page([measured])).text
     assert "0.88" in text
     assert text.count("not measured") == 1
 
 
 def test_several_tables_are_linked_from_the_top(results):
-    reader = read(write_benchmark_page([results, results]))
+    reader = read(results_page([results, results]))
     assert reader.tags.count("h1") == 2
     assert {"#table1", "#table2"} <= {value for _, name, value in reader.attributes if name == "href"}
