@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from occbench.models.trunk import Trunk
     from occbench.occlusions.banks.bank import OccluderBank, load_bank
     from occbench.publish.export import export as export_dataset
-    from occbench.report.benchmark_report import write_report
     from occbench.report.preview import preview
+    from occbench.report.results_report import write_report
 
 __all__ = [
     "Architecture",
@@ -100,7 +100,7 @@ _HOMES = {
     "models.trunk": ("Trunk",),
     "occlusions.banks.bank": ("OccluderBank", "load_bank"),
     "publish.export": ("export_dataset",),
-    "report.benchmark_report": ("write_report",),
+    "report.results_report": ("write_report",),
     "report.preview": ("preview",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
