@@ -99,6 +99,8 @@ def start(benchmark_file, runs, *options):
     return subprocess.Popen(
         [*arguments, "--runs", str(runs), *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ), start_new_session=True,
+        # whoever started the tests in the background has SIGINT ignored, and a child would inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
