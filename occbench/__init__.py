@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from occbench.core.compose import composite, composite_batch
     from occbench.core.errors import BrokenImageError, ConfigError, OccbenchError, OcclusionError
     from occbench.core.interfaces import Executor, Occlusion, Source
+    from occbench.core.networks import Architecture, Cut, Extractor, Head
     from occbench.core.seeding import stream
-    from occbench.core.training import Batch, Extractor, Method, TrainingRun
+    from occbench.core.training import Batch, Method, TrainingRun
+    from occbench.core.trunk import Trunk
     from occbench.core.types import Condition, Example, Overlay, Sample
     from occbench.data.datasets import OccludedDataset, StoredDataset, VirtualDataset, load
     from occbench.data.recipe import Recipe, load_recipe
@@ -22,10 +24,7 @@ if TYPE_CHECKING:
     from occbench.data.verify import verify
     from occbench.engine.local import LocalExecutor
     from occbench.generate.run import generate as generate_dataset
-    from occbench.models.architecture import Architecture, Cut
     from occbench.models.load import load_backbone
-    from occbench.models.map_head import Head
-    from occbench.models.trunk import Trunk
     from occbench.occlusions.banks.bank import OccluderBank, load_bank
     from occbench.publish.export import export as export_dataset
     from occbench.report.preview import preview
@@ -85,8 +84,10 @@ _HOMES = {
     "core.compose": ("composite", "composite_batch"),
     "core.errors": ("BrokenImageError", "ConfigError", "OccbenchError", "OcclusionError"),
     "core.interfaces": ("Executor", "Occlusion", "Source"),
+    "core.networks": ("Architecture", "Cut", "Extractor", "Head"),
     "core.seeding": ("stream",),
-    "core.training": ("Batch", "Extractor", "Method", "TrainingRun"),
+    "core.training": ("Batch", "Method", "TrainingRun"),
+    "core.trunk": ("Trunk",),
     "core.types": ("Condition", "Example", "Overlay", "Sample"),
     "data.datasets": ("OccludedDataset", "StoredDataset", "VirtualDataset", "load"),
     "data.recipe": ("Recipe", "load_recipe"),
@@ -94,10 +95,7 @@ _HOMES = {
     "data.verify": ("verify",),
     "engine.local": ("LocalExecutor",),
     "generate.run": ("generate_dataset",),
-    "models.architecture": ("Architecture", "Cut"),
     "models.load": ("load_backbone",),
-    "models.map_head": ("Head",),
-    "models.trunk": ("Trunk",),
     "occlusions.banks.bank": ("OccluderBank", "load_bank"),
     "publish.export": ("export_dataset",),
     "report.results_report": ("write_report",),

@@ -90,7 +90,7 @@ def classes_in(annotation):
 def options(kind, name):
     from occbench.core.plugins import find_plugin
 
-    return [field.name for field in fields(find_plugin(kind, name, object)) if field.init]
+    return sorted(field.name for field in fields(find_plugin(kind, name, object)) if field.init)
 
 
 def tables():

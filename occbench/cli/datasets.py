@@ -67,7 +67,7 @@ def generate(
     from occbench.cli.publishing import rebuild_published
     from occbench.cli.terminal import show_estimate, show_manifest
     from occbench.core.errors import ConfigError
-    from occbench.core.places import is_url
+    from occbench.data.places import is_url
     from occbench.data.recipe import load_recipe
     from occbench.generate.estimate import default_workers, estimate
     from occbench.generate.plan import plan

@@ -11,7 +11,8 @@ from occbench.cli.verb import as_verb
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from occbench.core.results import ExamplePrediction, ResultSet
+    from occbench.core.results.examples import ExamplePrediction
+    from occbench.core.results.result_set import ResultSet
 
 
 def register(app: typer.Typer) -> None:

@@ -6,14 +6,15 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from occbench.core.build import build_plugin
 from occbench.core.canonical import fingerprint
 from occbench.core.embedded import Shelf
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion, Source
-from occbench.core.places import fetch_folder, is_url
 from occbench.core.prepare import Prepare, PreparedImages
 from occbench.core.types import CLEAN, KEY_PATTERN, Condition
-from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
+from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, read_yaml, validate
+from occbench.data.places import fetch_folder, is_url
 
 __all__ = ["PluginSpec", "Recipe", "Storage", "find_recipe", "load_recipe", "parse_recipe", "recipe_names"]
 

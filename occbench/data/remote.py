@@ -10,7 +10,6 @@ from typing import Final
 from occbench.core.errors import DatasetError, HubError
 from occbench.core.files import hash_file, write_bytes
 from occbench.core.hub import RepoName, hub_errors, names_repo, parse_repo, quiet_client
-from occbench.core.places import Place, cache_folder, is_url
 from occbench.data.config import PluginSpec
 from occbench.data.kit import read_kit
 from occbench.data.layout import (
@@ -25,6 +24,7 @@ from occbench.data.layout import (
     REBUILD_FILE,
 )
 from occbench.data.manifest import Manifest, parse_manifest, read_manifest
+from occbench.data.places import Place, cache_folder, is_url
 
 __all__ = ["fetch_dataset", "fetch_kit", "is_remote", "local_copy"]
 

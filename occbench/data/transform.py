@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from occbench.core.build import build_plugin
 from occbench.core.compose import composite_batch
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion
 from occbench.core.seeding import stream
 from occbench.core.types import Example
-from occbench.data.config import build_plugin
 
 __all__ = ["RandomOcclusion"]
 

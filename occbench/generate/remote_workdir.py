@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from pydantic import ValidationError
 
 from occbench.core.errors import ConfigError, StorageError
-from occbench.core.places import Place
 from occbench.data.layout import MANIFEST_FILE, WORK_FOLDER
 from occbench.data.manifest import Manifest, parse_manifest
+from occbench.data.places import Place
 from occbench.generate.make_shard import make_shard
 from occbench.generate.plan import Plan
 from occbench.generate.shard import Shard, ShardReport

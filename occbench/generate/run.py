@@ -7,10 +7,10 @@ from pathlib import Path
 
 from occbench.core.files import hash_file, remove_partial_files, write_bytes
 from occbench.core.interfaces import Executor, Source
-from occbench.core.places import is_url
 from occbench.data.layout import CARD_FILE, PATTERNS_FILE, QUARANTINE_FILE
 from occbench.data.manifest import FORMAT_VERSION, FileEntry, Manifest, SourceEntry, made_with
 from occbench.data.pattern_table import write_pattern_table
+from occbench.data.places import is_url
 from occbench.data.readme import write_readme
 from occbench.data.recipe import Recipe
 from occbench.data.webdataset import require_webdataset

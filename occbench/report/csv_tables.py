@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from io import StringIO
 
-from occbench.core.results import Cost, Curve, HeatMap, MetricTable, Number, ResultSet, TableCell
+from occbench.core.results.breakdowns import Cost, Curve, HeatMap, MetricTable
+from occbench.core.results.result_set import ResultSet
+from occbench.core.results.rows import Number, TableCell
 
 __all__ = ["CsvRow", "csv_of", "csv_rows"]
 

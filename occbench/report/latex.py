@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from occbench.core.results import ResultRow, ResultSet
+from occbench.core.results.result_set import ResultSet
+from occbench.core.results.rows import ResultRow
 from occbench.report.wording import interval, percent_points, signed, title
 
 __all__ = ["escape_latex", "latex_of"]

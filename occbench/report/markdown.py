@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from occbench.core.results import ClaimVerdict, MetricTable, Number, ResultSet
+from occbench.core.results.breakdowns import MetricTable
+from occbench.core.results.result_set import ResultSet
+from occbench.core.results.rows import ClaimVerdict, Number
 from occbench.report.wording import (
     capital,
     count_verdicts,

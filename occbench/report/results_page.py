@@ -8,7 +8,9 @@ from typing import Final
 
 from markupsafe import Markup
 
-from occbench.core.results import ExamplePrediction, HeatMap, ResultSet
+from occbench.core.results.breakdowns import HeatMap
+from occbench.core.results.examples import ExamplePrediction
+from occbench.core.results.result_set import ResultSet
 from occbench.report import wording
 from occbench.report.example_browser import ExampleBrowser, browse
 from occbench.report.figures import draw_curves, draw_key

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from occbench.core.files import write_bytes
-from occbench.core.results import ExamplePrediction, ResultSet
+from occbench.core.results.examples import ExamplePrediction
+from occbench.core.results.result_set import ResultSet
 from occbench.report.csv_tables import csv_of
 from occbench.report.latex import latex_of
 from occbench.report.markdown import markdown_of

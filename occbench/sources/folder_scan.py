@@ -21,6 +21,7 @@ __all__ = [
     "fingerprint_files",
     "folders_in",
     "scan_images",
+    "stat_files",
     "unique_keys",
 ]
 
@@ -36,7 +37,7 @@ class FoundFile(NamedTuple):
 
     Attributes:
         relative: path below the scanned folder, with ``/`` between its parts.
-        size_bytes: its size; 0 for a broken link.
+        size_bytes: its size; 0 for a broken link or a missing file.
     """
 
     relative: str
@@ -49,11 +50,11 @@ class Scan:
 
     Attributes:
         files: every file with an image suffix, sorted by its relative path.
-        ignored: how many other files there are; hidden ones do not count.
+        others: how many other files there are; hidden ones do not count.
     """
 
     files: tuple[FoundFile, ...]
-    ignored: int
+    others: int
 
 
 def class_order(names: Iterable[str]) -> list[str]:
@@ -84,13 +85,27 @@ def scan_images(root: Path) -> Scan:
         SourceError: ``root`` or a folder in it cannot be read.
     """
     files: list[FoundFile] = []
-    ignored = 0
+    others = 0
     for relative, entry in _walk(root, "", ()):
         if os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122 - Path costs 3 us a file
             files.append(FoundFile(relative, _size(entry)))
         else:
-            ignored += 1
-    return Scan(tuple(sorted(files)), ignored)
+            others += 1
+    return Scan(tuple(sorted(files)), others)
+
+
+def stat_files(root: Path, relatives: Iterable[str]) -> list[FoundFile]:
+    """Return files that something lists, with their sizes; 0 bytes where one is missing, which decoding it will say.
+
+    Raises:
+        SourceError: what is listed cannot be the name of any file.
+    """
+    try:
+        return [FoundFile(relative, _size(root / relative)) for relative in relatives]
+    except ValueError as error:  # a NUL byte, half of a surrogate pair
+        raise SourceError(
+            f"what lists the images of {root} has a name that no file can have ({error}). Mend the name there."
+        ) from error
 
 
 def unique_keys(relatives: Sequence[str]) -> tuple[str, ...]:
@@ -147,8 +162,8 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise SourceError(f"the folder {folder} cannot be read: {error.strerror}.") from error
 
 
-def _size(entry: os.DirEntry[str]) -> int:
+def _size(file: os.DirEntry[str] | Path) -> int:
     try:
-        return entry.stat().st_size
-    except OSError:  # a broken link; decoding it says so
+        return file.stat().st_size
+    except OSError:
         return 0

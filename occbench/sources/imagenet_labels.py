@@ -5,9 +5,10 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from occbench.core.errors import SourceError
+from occbench.sources.side_files import read_matlab, read_text
 
 __all__ = ["SYNSET_PATTERN", "name_synsets", "read_class_names", "read_labels", "read_synset_list"]
 
@@ -118,17 +119,12 @@ def _synset_of_id(labels_file: Path, classes_file: Path | None) -> Mapping[int, 
 
 def _matlab_rows(file: Path) -> list[tuple[int, str, str]]:
     """Return (ILSVRC2012_ID, synset, name) of the classes without children in the development kit's ``meta.mat``."""
-    from scipy.io import loadmat  # here, because only this one format needs it
-    from scipy.io.matlab import MatReadError
 
-    try:
-        table = loadmat(file, squeeze_me=True)["synsets"]
-        leaves = table[table["num_children"] == 0]
-        return [(int(row["ILSVRC2012_ID"]), str(row["WNID"]), str(row["words"])) for row in leaves]
-    except OSError as error:
-        raise SourceError(f"{file} cannot be read: {error.strerror or error}.") from error
-    except (MatReadError, LookupError, ValueError, TypeError) as error:
-        raise SourceError(f"{file} is not the meta.mat of an ILSVRC2012 development kit: {error}.") from error
+    def leaves(table: Any) -> list[tuple[int, str, str]]:  # noqa: ANN401 - whatever the file has
+        found = table[table["num_children"] == 0]
+        return [(int(row["ILSVRC2012_ID"]), str(row["WNID"]), str(row["words"])) for row in found]
+
+    return read_matlab(file, "synsets", leaves, "Give the meta.mat of an ILSVRC2012 development kit.")
 
 
 def _solution_table(file: Path, lines: list[str]) -> dict[str, str]:
@@ -158,12 +154,7 @@ def _checked(synset: str, file: Path, image: str) -> str:
 
 def _lines(file: Path) -> list[str]:
     """Return the lines that are not empty, without surrounding white space."""
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    except OSError as error:
-        raise SourceError(f"{file} cannot be read: {error.strerror}. Give a file that exists.") from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{file} is not a text file. Give a file of synsets as text.") from error
-    if found := [line for line in lines if line]:
+    lines = read_text(file, "file of synsets", "Give one that exists, as text.").splitlines()
+    if found := [stripped for line in lines if (stripped := line.strip())]:
         return found
     raise SourceError(f"{file} is empty. Give a file with one line per image or class.")

@@ -60,12 +60,10 @@ def find_layout(data: str, split: str, level: str, occluder: str) -> Layout:
     """Return the layout of a release, split, level and type of occluder.
 
     Raises:
-        ConfigError: there is no such release, or it has no such level or split.
+        ConfigError: the release has no such level or split.
     """
     if data == "detection":
         return _detection(split, level)
-    if data not in ("classification", "coco"):
-        raise ConfigError(f"pascal3d has no data {data!r}. Choose classification, coco or detection.")
     if level not in LEVELS:
         raise ConfigError(f"pascal3d: {data} has the levels {', '.join(LEVELS)}, found {level!r}. Choose one of them.")
     if split == "train" and level != "zero":

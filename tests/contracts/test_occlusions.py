@@ -22,7 +22,7 @@ MODEL = "<a folder with an inpainting pipeline>"
 TINY = {"model": MODEL, "prompt": "a photograph", "steps": 1, "size_px": 64, "dtype": "fp32"}
 INSTANCES = {
     "inpaint": ("inpaint", {**TINY, "batch_size": 2}),
-    "inpaint, irregular": ("inpaint", {**TINY, "where": {"name": "irregular"}, "dilation_px": 0, "label": "again"}),
+    "inpaint, irregular": ("inpaint", {**TINY, "where": {"name": "irregular"}, "dilation_px": 0, "prefix": "again"}),
     "irregular": ("irregular", {}),
     "irregular, filled": ("irregular", {"bins": [["some", 0.2, 0.3]], "fill": [10, 200, 30]}),
     "levels": ("levels", {"bank": BANK}),

@@ -4,11 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import softmax
 
-from occbench.core.errors import ConfigError
-from occbench.data.config import build_plugin
 from occbench.models.csra import CSRA, ResidualAttention
 from occbench.models.load import load_backbone
-from occbench.models.map_head import Head, attach_head
+from occbench.models.map_head import attach_head
 
 TEMPERATURES = {1: (1,), 2: (1, 99), 4: (1, 2, 4, 99), 6: (1, 2, 3, 4, 5, 99), 8: (1, 2, 3, 4, 5, 6, 7, 99)}
 
@@ -63,15 +61,6 @@ def test_weights_are_drawn_from_the_seed_alone():
     assert not torch.equal(one, other)
     assert one.abs().max() <= 0.25
     assert torch.equal(torch.random.get_rng_state(), before)
-
-
-@pytest.mark.parametrize(
-    ("options", "found"),
-    [({"heads": 3}, "1, 2, 4, 6, 8 heads, found 3"), ({"strength": -1.0}, "0 or more"), ({"lam": 1}, "no option lam")],
-)
-def test_a_wrong_option_is_one_clear_line(options, found):
-    with pytest.raises(ConfigError, match=found):
-        build_plugin("csra", "heads", Head, options)
 
 
 NETWORKS = [

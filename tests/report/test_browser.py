@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from occbench.core.results import Cost
+from occbench.core.results.breakdowns import Cost
 from occbench.report.gallery import Gallery
 from occbench.report.preview import collect
 from occbench.report.preview_page import preview_page

@@ -1,7 +1,8 @@
 import re
 from dataclasses import replace
 
-from occbench.core.results import Curve, Number
+from occbench.core.results.breakdowns import Curve
+from occbench.core.results.rows import Number
 from occbench.report.figures import describe_curves, draw_curves, draw_key
 from occbench.report.markdown import markdown_of
 from occbench.report.results_page import results_page

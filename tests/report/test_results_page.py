@@ -9,7 +9,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from occbench.core.results import ExampleAnswer, ExamplePrediction
+from occbench.core.results.examples import ExampleAnswer, ExamplePrediction
 from occbench.report.example_browser import PAGE
 from occbench.report.results_page import results_page
 

@@ -21,7 +21,7 @@ def test_images_at_any_depth_are_found_and_the_rest_counted(tmp_path):
     fill(tmp_path, "b.PNG", "a/c.jpeg", "a/d/e.webp", "a/notes.txt", "README", ".hidden.jpg", ".git/f.jpg")
     scan = scan_images(tmp_path)
     assert scan.files == (FoundFile("a/c.jpeg", 2), FoundFile("a/d/e.webp", 2), FoundFile("b.PNG", 2))
-    assert scan.ignored == 2
+    assert scan.others == 2
 
 
 def test_a_broken_link_is_listed_and_a_circle_of_links_ends(tmp_path):

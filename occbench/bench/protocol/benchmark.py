@@ -6,13 +6,14 @@ from pydantic import Field, model_validator
 
 from occbench.bench.protocol.claims import Claim
 from occbench.bench.protocol.rules import LabelRule, SplitRule, TrainRule, facts_of
+from occbench.core.build import build_plugin
 from occbench.core.embedded import Shelf
 from occbench.core.interfaces import Source
+from occbench.core.networks import Head
 from occbench.core.prepare import Prepare
 from occbench.core.training import Method
-from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
+from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, read_yaml, validate
 from occbench.data.recipe import Recipe
-from occbench.models.map_head import Head
 
 __all__ = ["Arm", "Benchmark", "benchmark_names", "load_benchmark"]
 

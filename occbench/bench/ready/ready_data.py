@@ -9,13 +9,13 @@ from typing import Literal
 from occbench.bench.images.pixel_store import PixelStore
 from occbench.bench.ready.ready_images import fingerprint_of, folder_test_set, load_test_set
 from occbench.bench.scoring.test_set import TestSet
+from occbench.core.build import build_plugin
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Source
 from occbench.core.prepare import Prepare
 from occbench.core.tasks import MULTI_LABEL, SINGLE_LABEL, Task
 from occbench.core.types import CLEAN, Condition, slug
-from occbench.data.config import build_plugin
 from occbench.data.datasets import StoredDataset
 from occbench.data.layout import MANIFEST_FILE, WORK_FOLDER
 from occbench.data.manifest import Manifest, read_manifest

@@ -12,7 +12,8 @@ from occbench.bench.tables.breakdowns import classes_worst_first, curves, estima
 from occbench.bench.tables.comparable import TrainedArm
 from occbench.bench.tables.comparisons import resample
 from occbench.bench.tables.measured import Measured, group_columns
-from occbench.core.results import ClassAccuracy, Curve, HeatMap, TableCell
+from occbench.core.results.breakdowns import ClassAccuracy, Curve, HeatMap
+from occbench.core.results.rows import TableCell
 from occbench.core.types import CLEAN
 
 __all__ = ["AccuracyTable"]

@@ -18,7 +18,8 @@ from occbench.bench.scoring.label_predictions import read_label_block, stored_la
 from occbench.bench.scoring.predictions import block_file
 from occbench.bench.scoring.test_set import test_set
 from occbench.core.errors import DatasetError
-from occbench.core.results import ExampleAnswer, ExamplePrediction, ResultSet
+from occbench.core.results.examples import ExampleAnswer, ExamplePrediction
+from occbench.core.results.result_set import ResultSet
 from occbench.core.run_folder import RunFolder
 from occbench.core.types import Condition
 

@@ -21,7 +21,8 @@ from occbench.bench.tables.comparable import TrainedArm
 from occbench.bench.tables.comparisons import Resampled
 from occbench.bench.tables.measured import Measured, group_columns
 from occbench.core.errors import ConfigError
-from occbench.core.results import ClassAccuracy, Curve, HeatMap, MetricTable, Number, TableCell
+from occbench.core.results.breakdowns import ClassAccuracy, Curve, HeatMap, MetricTable
+from occbench.core.results.rows import Number, TableCell
 from occbench.core.types import CLEAN
 
 __all__ = ["LabelTable"]

@@ -8,7 +8,7 @@ from occbench.bench.protocol.reference import ReferenceRow, same_backbone
 from occbench.bench.tables.comparable import Comparable, TrainedArm
 from occbench.bench.tables.finished_runs import FinishedRun
 from occbench.core.canonical import canonical_json, fingerprint
-from occbench.core.results import RunEntry
+from occbench.core.results.result_set import RunEntry
 from occbench.core.run_folder import RunFolder
 
 __all__ = ["describe_runs", "provenance_of", "warnings_of"]

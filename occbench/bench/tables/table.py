@@ -24,7 +24,9 @@ from occbench.bench.tables.finished_runs import find_runs
 from occbench.bench.tables.label_table import LabelTable
 from occbench.bench.tables.measured import Measured
 from occbench.bench.tables.provenance import describe_runs, provenance_of, warnings_of
-from occbench.core.results import Cost, PublishedRow, ResultRow, ResultSet
+from occbench.core.results.breakdowns import Cost
+from occbench.core.results.result_set import ResultSet
+from occbench.core.results.rows import PublishedRow, ResultRow
 from occbench.core.tasks import MULTI_LABEL
 
 __all__ = ["Published", "build_results", "published_for"]

@@ -9,9 +9,9 @@ import yaml
 
 from occbench.bench.protocol.benchmark import benchmark_names, load_benchmark
 from occbench.bench.protocol.reference import claims_for, reference_table, row_beside, same_backbone
+from occbench.core.build import build_plugin
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Source
-from occbench.data.config import build_plugin
 from occbench.methods.dfv import DeepFeatureAugmentation
 from occbench.models.load import find_architecture
 

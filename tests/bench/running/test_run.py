@@ -263,16 +263,18 @@ def test_names_of_cells_are_unique(tiny_benchmark):
     assert len({cell.fingerprint for cell in named}) == 6
 
 
-def test_an_edited_method_file_is_a_new_run(tiny_benchmark, tmp_path):
+@pytest.mark.parametrize("role", ["Method", "Head"])
+def test_an_edited_file_of_the_users_is_a_new_run(tiny_benchmark, tmp_path, role):
     file = tmp_path / "mine.py"
-    file.write_text("from occbench.core.training import Method\n\nclass Mine(Method):\n    pass\n")
-    benchmark = tiny_benchmark(arms={"Mine": {"method": {"name": f"{file}:Mine"}}})
+    file.write_text(f"from occbench import {role}\n\nclass Mine({role}):\n    pass\n")
+    arm = {"method": {"name": "fine_tune"}} | {role.lower(): {"name": f"{file}:Mine"}}
+    benchmark = tiny_benchmark(arms={"Mine": arm})
 
     def name():
         return {cell.arm_name: cell.fingerprint for cell in cells(benchmark, {}, "images")}
 
     before = name()
-    file.write_text(file.read_text() + "\n# another method\n")
+    file.write_text(file.read_text() + "\n# edited\n")
     assert name()["Mine"] != before["Mine"]
     assert name()["C"] == before["C"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from occbench.core.errors import StorageError
-from occbench.core.places import Place, cache_folder, fetch_folder, is_url
+from occbench.data.places import Place, cache_folder, fetch_folder, is_url
 
 pytest.importorskip("fsspec")
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from occbench.core.errors import ConfigError
-from occbench.models.trunk import TokenMap, Trunk
+from occbench.core.trunk import TokenMap, Trunk
 
 
 def test_token_map_lays_patches_out_row_by_row():

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from occbench.core.errors import ConfigError
-from occbench.models.head import last_linear, new_linear, slice_linear
+from occbench.models.linear_head import last_linear, new_linear, slice_linear
 
 
 def test_new_head_depends_on_its_seed_alone():

@@ -4,18 +4,18 @@ A file appears there whole or not at all, because object stores show what was se
 Credentials and endpoints are those of the store's own client (for S3: ``AWS_*`` variables or ``~/.aws``).
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from occbench.core.canonical import fingerprint
 from occbench.core.errors import StorageError
 from occbench.core.files import locked, whole_file, write_bytes
+from occbench.core.messages import one_line
 
 __all__ = ["Place", "cache_folder", "fetch_folder", "is_url"]
 
@@ -163,7 +163,7 @@ def cache_folder(what: object) -> Path:
     given = (
         os.environ.get("OCCBENCH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "occbench"
     )
-    return Path(given) / sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    return Path(given) / fingerprint(what, 24)
 
 
 def _explain(error: Exception, url: str) -> str | None:
@@ -171,22 +171,16 @@ def _explain(error: Exception, url: str) -> str | None:
     scheme = url.partition(":")[0]
     if isinstance(error, ImportError):
         extra = "'occbench[s3]'" if scheme == "s3" else "the package that fsspec names"
-        return f"{_one_line(error)}. pip install {extra} brings what reads {scheme}:// addresses."
+        return f"{one_line(error)}. pip install {extra} brings what reads {scheme}:// addresses."
     if isinstance(error, FileNotFoundError):
         return "there is no such bucket or folder. Check the name."
     if isinstance(error, PermissionError):
-        return f"the store refuses ({_one_line(error)}). Check the credentials, and that they may do this there."
+        return f"the store refuses ({one_line(error)}). Check the credentials, and that they may do this there."
     name = type(error).__name__
     if "Credential" in name or "Token" in name:
-        return f"{_one_line(error)}. Give credentials as the store's own client takes them (AWS_ACCESS_KEY_ID, ~/.aws)."
+        return f"{one_line(error)}. Give credentials as the store's own client takes them (AWS_ACCESS_KEY_ID, ~/.aws)."
     if type(error).__module__.partition(".")[0] in _CLIENTS or isinstance(error, ConnectionError | TimeoutError):
-        return (
-            f"the connection failed ({name}: {_one_line(error)}). Check the network and the endpoint, then run again."
-        )
+        return f"the connection failed ({name}: {one_line(error)}). Check the network and the endpoint, then run again."
     if isinstance(error, OSError | ValueError):
-        return f"{_one_line(error)}."
+        return f"{one_line(error)}."
     return None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
