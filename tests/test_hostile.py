@@ -173,7 +173,7 @@ RECIPES = {
         lambda w: w.write_recipe(occlusions=[{"name": "irregular", "mask_folder": "nowhere"}]),
         "mask_folder nowhere is not a folder",
     ),
-    "broken mask": (broken_mask, r"mask \S+1\.png cannot be read .*replace or remove it"),
+    "broken mask": (broken_mask, r"1\.png cannot be read .*replace or remove it"),
 }
 
 

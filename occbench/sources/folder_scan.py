@@ -138,10 +138,10 @@ def fingerprint_files(files: Sequence[FoundFile]) -> str:
 
 
 def _walk(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    real = os.path.realpath(folder)
+    entries, real = _entries(folder), os.path.realpath(folder)
     if real in above:
         return
-    for entry in _entries(folder):
+    for entry in entries:
         relative = prefix + entry.name
         if entry.is_dir():
             yield from _walk(folder / entry.name, f"{relative}/", (*above, real))
@@ -160,6 +160,8 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise SourceError(f"{folder} is a file, not a folder. Give the folder that holds the images.") from error
     except OSError as error:
         raise SourceError(f"the folder {folder} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise SourceError(f"no folder can have the name {folder.name[:60]!r} ({error}). Give another.") from error
 
 
 def _size(file: os.DirEntry[str] | Path) -> int:

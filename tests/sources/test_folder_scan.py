@@ -49,7 +49,10 @@ def test_names_that_differ_only_in_case_keep_one_order():
     assert class_order(["b", "A", "a", "B"]) == class_order(["B", "a", "A", "b"]) == ["A", "a", "B", "b"]
 
 
-@pytest.mark.parametrize(("name", "message"), [("gone", "there is no folder"), ("file", "is a file, not a folder")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("gone", "there is no folder"), ("file", "is a file, not a folder"), ("a\0b", "no folder can have the name")],
+)
 def test_what_is_no_folder_says_so(tmp_path, name, message):
     (tmp_path / "file").touch()
     with pytest.raises(SourceError, match=message):
