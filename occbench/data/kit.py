@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from occbench.core.errors import DatasetError
+from occbench.core.messages import one_line
 from occbench.data.clean import stores_ignored
 from occbench.data.layout import CLEAN_FOLDER, KEYS_FILE, REBUILD_FILE
 from occbench.data.manifest import Manifest, read_manifest_file
@@ -93,7 +94,7 @@ def _read(file: Path, columns: list[str], where_present: Sequence[str] = ()) -> 
         with pq.ParquetFile(file) as opened:
             table = opened.read([*columns, *set(where_present).intersection(opened.schema_arrow.names)])
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{file} cannot be read: {' '.join(str(error).split())[:200]}. Get it again.") from error
+        raise DatasetError(f"{file} cannot be read: {one_line(error)}. Get it again.") from error
     if missing := sorted(set(columns) - set(table.column_names)):
         raise DatasetError(f"{file} has no column {missing[0]}. Get it again.")
     return table

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import DatasetError
 from occbench.core.files import readable_json, write_bytes
+from occbench.core.messages import one_line
 from occbench.data.layout import MANIFEST_FILE, WORK_FOLDER
 from occbench.data.recipe import Recipe, Storage
 
@@ -192,7 +193,7 @@ def parse_manifest(text: bytes, origin: str) -> Manifest:
             )
         return Manifest.model_validate(content)
     except (ValueError, AttributeError, RecursionError, ValidationError) as error:
-        raise DatasetError(f"{origin} is not a manifest: {' '.join(str(error).split())[:200]}") from error
+        raise DatasetError(f"{origin} is not a manifest: {one_line(error)}") from error
 
 
 def _why_no_manifest(directory: Path) -> str:
