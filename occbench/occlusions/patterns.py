@@ -44,6 +44,9 @@ class Patterns(Occlusion):
         positions_per_ratio: draw random positions anew for every ratio (the paper can be read so), each within the
             room that its own box leaves.
         occluders: names to use, in this order; empty for the whole bank.
+
+    Raises:
+        ConfigError: an option is out of its range; where conditions are asked for: there is no such bank or occluder.
     """
 
     bank: str = "occbench-3"

@@ -93,7 +93,7 @@ class ImageFolder(LabelledFileSource):
 
 
 def _no_class_folder(root: Path) -> str:
-    images = len(scan_images(root).files)
+    images = len(scan_images(root))
     if images:
         return (
             f"{root} has {images} images but no class folders. "

@@ -77,8 +77,7 @@ class ImageNet(LabelledFileSource):
 
     def _flat(self, root: Path, folders: Sequence[str]) -> LabelledFiles:
         """Label the images that lie directly in ``root`` by ``labels_file``."""
-        scan = scan_images(root)
-        files = [file for file in scan.files if "/" not in file.relative]
+        files = [file for file in scan_images(root) if "/" not in file.relative]
         if not files:
             inside = f" It holds {', '.join(folders[:5])}: give the folder of one part." if folders else ""
             raise SourceError(f"{root} has neither synset folders (n01440764, ...) nor images.{inside}")

@@ -65,11 +65,10 @@ class Oxford102(LabelledFileSource):
             raise SourceError(
                 f"{root / 'imagelabels.mat'} has labels other than 1 to {_CLASS_COUNT}. Download it again."
             )
-        scan = scan_images(root / "jpg")
         wanted = None if self.split == "all" else set(_matlab_vector(root / "setid.mat", _SPLITS[self.split]).tolist())
         files: list[FoundFile] = []
         labels: list[int] = []
-        for file in scan.files:
+        for file in scan_images(root / "jpg"):
             number = _image_number(file.relative, len(numbers), root)
             if wanted is None or number in wanted:
                 files.append(file)

@@ -163,7 +163,7 @@ class Pascal3D(LabelledFileSource):
             FoundFile(f"{folder}/{file.relative}", file.size_bytes)
             for folder in folders
             if (self._root / folder).is_dir()
-            for file in scan_images(self._root / folder).files
+            for file in scan_images(self._root / folder)
         ]
         return {file.relative: file for file in files}
 

@@ -104,10 +104,10 @@ def test_sources_and_backbones_are_known(benchmark):
         assert find_architecture(name).name == name
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if load_benchmark(name).reference])
+@pytest.mark.parametrize("name", [name for name in NAMES if load_benchmark(name).reference_table])
 def test_the_reference_speaks_of_the_arms_of_the_benchmark(name):
     benchmark = load_benchmark(name)
-    rows = [row for row in reference_table(benchmark.reference) if not row.is_quoted]
+    rows = [row for row in reference_table(benchmark.reference_table) if not row.is_quoted]
     papers = {row.backbone for row in rows}
     if name == "pascal3d-levels":  # the paper has no table; its text says two numbers, of one network
         assert [(row.arm, row.backbone) for row in rows] == [("frozen", "VGG16"), ("learn", "VGG16")]
@@ -126,13 +126,13 @@ def test_the_reference_speaks_of_the_arms_of_the_benchmark(name):
 def test_the_claims_speak_of_the_arms_of_the_benchmark(benchmark):
     spoken_of = {arm for item in claims_for(benchmark.name) if item.claim for arm, _ in item.claim.terms}
     assert spoken_of <= set(benchmark.arms)
-    assert bool(spoken_of) == bool(benchmark.reference)
+    assert bool(spoken_of) == bool(benchmark.reference_table)
 
 
 def test_every_inference_of_a_published_protocol_is_marked(benchmark):
     text = (ROOT / "benchmarks" / f"{benchmark.name}.yaml").read_text()
     assert text.startswith("# ")
-    assert ("[inference]" in text) == bool(benchmark.reference or claims_for(benchmark.name))
+    assert ("[inference]" in text) == bool(benchmark.reference_table or claims_for(benchmark.name))
 
 
 def test_overrides_reach_a_key():
