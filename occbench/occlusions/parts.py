@@ -16,6 +16,7 @@ from PIL import Image
 from occbench.core.errors import BrokenImageError, ConfigError, OcclusionError
 from occbench.core.interfaces import Occlusion
 from occbench.core.options import check_different, settle_options
+from occbench.core.resize import resize
 from occbench.core.seeding import stream
 from occbench.core.types import Condition, Example, Overlay
 from occbench.occlusions.holes import check_fill, hole_overlay, picture_overlay
@@ -166,7 +167,7 @@ class PartReplace(_PartFamily):
                 continue
             pixels: NDArray[np.uint8] = donor.image
             if pixels.shape != example.image.shape:
-                resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+                resized = resize(Image.fromarray(pixels), (width, height), Image.Resampling.BILINEAR)
                 pixels = np.asarray(resized, dtype=np.uint8)
             return pixels
         raise OcclusionError(
