@@ -23,14 +23,14 @@ from occbench.occlusions.holes import check_fill, hole_overlay, picture_overlay
 from occbench.occlusions.part_selection import part_region
 from occbench.occlusions.percent import percent
 
-__all__ = ["PartBlackout", "PartReplace"]
+__all__ = ["PartBlackout", "PartFamily", "PartReplace"]
 
 #: Donors tried before giving up: an image meets itself, or one that cannot be decoded, this often only in tiny sources.
 _DONOR_TRIES = 100
 
 
 @dataclass(frozen=True)
-class _PartFamily(Occlusion):
+class PartFamily(Occlusion):
     """What both families share: which parts they hide; abstract.
 
     Attributes:
@@ -78,10 +78,11 @@ class _PartFamily(Occlusion):
 
 
 @dataclass(frozen=True)
-class PartBlackout(_PartFamily):
+class PartBlackout(PartFamily):
     """Paints the object's largest parts in one colour.
 
-    Nothing is drawn: the same image is always occluded in the same way, whatever the seed.
+    Nothing is drawn: the same image is always occluded in the same way, whatever the seed. Options beside its own:
+    ``PartFamily``'s.
 
     Attributes:
         fill: RGB, 0..255, before any normalisation.
@@ -110,11 +111,11 @@ class PartBlackout(_PartFamily):
 
 
 @dataclass(frozen=True)
-class PartReplace(_PartFamily):
+class PartReplace(PartFamily):
     """Replaces the object's largest parts by what another image of the data set shows there.
 
     The donor is drawn for each image, the same for every share, and resized to the image's size where it has another.
-    A reader of the dataset cannot be asked for it, so the overlays are stored.
+    A reader of the dataset cannot be asked for it, so the overlays are stored. Options: ``PartFamily``'s.
     """
 
     name: ClassVar[str] = "part_replace"
