@@ -41,9 +41,19 @@ class Storage(FrozenModel):
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
     rows_per_shard: Annotated[int, Field(ge=1, le=1_000_000)] = 6144
 
+    @property
+    def materialised(self) -> bool:
+        """Whether the occluded images are stored."""
+        return self.layout == "materialised"
+
+    @property
+    def stores_rows(self) -> bool:
+        """Whether they are stored as rows that can be read one by one; tar shards are read from end to end."""
+        return self.materialised and self.format == "parquet"
+
     @model_validator(mode="after")
     def _tar_files_hold_stored_images(self) -> "Storage":
-        if self.format == "webdataset" and self.layout == "virtual":
+        if self.format == "webdataset" and not self.materialised:
             raise ValueError("format webdataset stores every image: set layout: materialised (--materialise)")
         return self
 

@@ -13,10 +13,9 @@ share is ``probability`` times 0.32 for alpha 1: 1/2 less what the border cuts o
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from occbench.core.option_ranges import check_probability, check_range
+from occbench.core.options import check_probability, check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.mixing import mixed_by
@@ -48,6 +47,4 @@ class CutMix(Method):
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return mixed images and labels float32[B, C]; see ``Method.augment``."""
-        if torch.rand((), generator=run.draws) >= self.probability:
-            return images, labels
-        return mixed_by("CutMix", self.alpha, run, images, labels)
+        return mixed_by("CutMix", self.alpha, self.probability, run, images, labels)

@@ -18,7 +18,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from occbench.core.option_ranges import check_probability
+from occbench.core.options import check_probability
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.difference_vectors import difference_vectors

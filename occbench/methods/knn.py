@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
-from occbench.core.option_ranges import check_range
+from occbench.core.options import check_range
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.fitted import Fitted, frozen_vectors, full_precision
 

@@ -11,10 +11,9 @@ Nothing is hidden.
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from occbench.core.option_ranges import check_probability, check_range
+from occbench.core.options import check_probability, check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.mixing import mixed_by
@@ -46,6 +45,4 @@ class Mixup(Method):
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return mixed images and labels float32[B, C]; see ``Method.augment``."""
-        if torch.rand((), generator=run.draws) >= self.probability:
-            return images, labels
-        return mixed_by("MixUp", self.alpha, run, images, labels)
+        return mixed_by("MixUp", self.alpha, self.probability, run, images, labels)

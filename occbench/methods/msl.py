@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import kl_div, logsigmoid, mse_loss
 
 from occbench.core.errors import ConfigError
-from occbench.core.option_ranges import check_choice, check_range
+from occbench.core.options import check_range, settle_options
 from occbench.core.tasks import EVERY_TASK, MULTI_LABEL, Task
 from occbench.core.training import Method, TrainingRun
 
@@ -61,13 +61,13 @@ class MaskedSupervisedLearning(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
+        settle_options(self)
         for name in ("recognise", "masked", "consistency", "masks"):
             check_range(self, name, 0.0)
         if self.recognise == self.masked == 0:
             raise ConfigError(
                 "msl needs recognise or masked above 0: agreement alone learns one answer for everything."
             )
-        check_choice(self, "laco")
 
     def loss(self, run: TrainingRun, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return the weighted sum of the three terms; see ``Method.loss``."""

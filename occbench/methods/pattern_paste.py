@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from occbench.core.compose import composite_batch
-from occbench.core.option_ranges import check_probability
+from occbench.core.options import check_probability
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from occbench.core.option_ranges import check_choice, check_probability, check_range
+from occbench.core.options import check_probability, check_range, settle_options
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.hidden_pixels import filled, within
@@ -45,11 +45,11 @@ class RandomErasing(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
+        settle_options(self)
         check_probability(self, "probability")
         check_range(self, "smallest", 0.0, 1.0, above=True)
         check_range(self, "largest", self.smallest, 1.0)
         check_range(self, "aspect", 0.0, 1.0, above=True)
-        check_choice(self, "fill")
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return images with rectangles, and their labels; see ``Method.augment``."""

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from occbench.core.option_ranges import check_choice
+from occbench.core.options import settle_options
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 
@@ -63,7 +63,7 @@ class DiffusionFusion(Method):
 
     def __post_init__(self) -> None:
         """Check the fusion; the other options are checked by the extractor."""
-        check_choice(self, "fusion")
+        settle_options(self)
 
     def build(self, run: TrainingRun) -> nn.Module:
         """Make what fuses the vectors; see ``Method.build``."""

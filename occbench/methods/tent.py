@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
-from occbench.core.option_ranges import check_choice, check_range
+from occbench.core.options import check_range, settle_options
 from occbench.core.training import Method, TrainingRun
 
 __all__ = ["Tent", "entropy"]
@@ -48,9 +48,9 @@ class Tent(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
+        settle_options(self)
         check_range(self, "lr", 0.0)
         check_range(self, "steps", 1)
-        check_choice(self, "reset")
 
     def build(self, run: TrainingRun) -> nn.Module | None:
         """Make nothing, but see that there is something to adapt; see ``Method.build``."""

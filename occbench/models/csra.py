@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
 from occbench.core.networks import Head
-from occbench.core.option_ranges import check_range
+from occbench.core.options import check_range
 
 __all__ = ["CSRA", "ResidualAttention"]
 

@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate
 
 from occbench.core.errors import ConfigError
 from occbench.core.networks import Extractor
-from occbench.core.option_ranges import check_range
+from occbench.core.options import check_range
 from occbench.core.pipelines import PipelineFiles, find_pipeline, loading, torch_dtype
 from occbench.core.seeding import stream
 

@@ -86,7 +86,7 @@ class Inpaint(Occlusion):
             ConfigError: an option is out of its range.
             PluginError: there is no family of the name that ``where`` gives.
         """
-        settle_options("inpaint", self)
+        settle_options(self)
         if self.steps < 1 or self.batch_size < 1 or self.dilation_px < 0 or self.guidance < 0:
             raise ConfigError(
                 "inpaint: steps and batch_size are at least 1, dilation_px and guidance at least 0, found "

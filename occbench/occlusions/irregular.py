@@ -55,7 +55,7 @@ class Irregular(Occlusion):
         Raises:
             ConfigError: an option is out of its range.
         """
-        settle_options("irregular", self)
+        settle_options(self)
         self._check_bins()
         check_fill("irregular", self.fill)
 
@@ -113,7 +113,7 @@ class Irregular(Occlusion):
                 raise ConfigError(
                     f"irregular: bin {name} needs 0 <= low < high < 1, found ({low}, {high}]: 10 % is 0.1."
                 )
-        check_different("irregular", "names of bins", [name for name, _, _ in self.bins])
+        check_different(self, "names of bins", [name for name, _, _ in self.bins])
 
     @cached_property
     def _files_by_bin(self) -> dict[str, tuple[Path, ...]]:

@@ -82,10 +82,10 @@ class Levels(Occlusion):
         Raises:
             ConfigError: an option is out of its range.
         """
-        settle_options("levels", self)
-        _check_bands("levels", self.levels)
-        _check_bands("background", self.background)
-        check_different("levels", "types", self.types)
+        settle_options(self)
+        _check_bands(self, "levels", self.levels)
+        _check_bands(self, "background", self.background)
+        check_different(self, "types", self.types)
         if not self.levels:
             raise ConfigError("levels: levels needs one or more [name, low, high], e.g. [l1, 0.2, 0.4].")
         if not self.types:
@@ -212,7 +212,7 @@ def _measured(picture: Picture, scene: Scene) -> tuple[Overlay, tuple[int, int]]
     return Overlay(rgba, x0, y0, of_all / (255 * scene.mask.size), measured), (of_object, of_all - of_object)
 
 
-def _check_bands(option: str, bands: Sequence[_Named]) -> None:
+def _check_bands(player: Occlusion, option: str, bands: Sequence[_Named]) -> None:
     for band in bands:
         if len(band) != 3 or not KEY_PATTERN.fullmatch(str(band[0])):
             raise ConfigError(
@@ -222,4 +222,4 @@ def _check_bands(option: str, bands: Sequence[_Named]) -> None:
             raise ConfigError(
                 f"levels: {option} {band[0]} needs 0 <= low < high <= 1, found [{band[1]}, {band[2]}): 20 % is 0.2."
             )
-    check_different("levels", f"names of {option}", [band[0] for band in bands])
+    check_different(player, f"names of {option}", [band[0] for band in bands])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from occbench.core.resize import resize
 from occbench.occlusions.image_files import read_pixels
 
 __all__ = ["fit_mask", "read_mask"]
@@ -32,6 +33,6 @@ def fit_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.boo
         return mask
     scale = max(height / mask.shape[0], width / mask.shape[1])
     size = (max(width, round(mask.shape[1] * scale)), max(height, round(mask.shape[0] * scale)))
-    picture = Image.fromarray(mask.view(np.uint8) * np.uint8(255)).resize(size, Image.Resampling.BICUBIC)
+    picture = resize(Image.fromarray(mask.view(np.uint8) * np.uint8(255)), size, Image.Resampling.BICUBIC)
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     return np.asarray(picture)[top : top + height, left : left + width] >= 128

@@ -16,20 +16,21 @@ from PIL import Image
 from occbench.core.errors import BrokenImageError, ConfigError, OcclusionError
 from occbench.core.interfaces import Occlusion
 from occbench.core.options import check_different, settle_options
+from occbench.core.resize import resize
 from occbench.core.seeding import stream
 from occbench.core.types import Condition, Example, Overlay
 from occbench.occlusions.holes import check_fill, hole_overlay, picture_overlay
 from occbench.occlusions.part_selection import part_region
 from occbench.occlusions.percent import percent
 
-__all__ = ["PartBlackout", "PartReplace"]
+__all__ = ["PartBlackout", "PartFamily", "PartReplace"]
 
 #: Donors tried before giving up: an image meets itself, or one that cannot be decoded, this often only in tiny sources.
 _DONOR_TRIES = 100
 
 
 @dataclass(frozen=True)
-class _PartFamily(Occlusion):
+class PartFamily(Occlusion):
     """What both families share: which parts they hide; abstract.
 
     Attributes:
@@ -47,12 +48,12 @@ class _PartFamily(Occlusion):
 
     def _check_parts(self) -> None:
         """Check the options that both families have; a family calls it first in ``__post_init__``."""
-        settle_options(self.name, self)
+        settle_options(self)
         if not self.shares or not all(0 < share <= 1 for share in self.shares):
             raise ConfigError(
                 f"{self.name}: shares of the parts are in (0, 1], found {list(self.shares)}: write half as 0.5."
             )
-        check_different(self.name, "shares", [percent(share) for share in self.shares])
+        check_different(self, "shares", [percent(share) for share in self.shares])
         if not 0 <= self.dilate_px <= 255:
             raise ConfigError(
                 f"{self.name}: dilate_px is 0 to 255 pixels, found {self.dilate_px}: 0 hides the parts alone."
@@ -77,10 +78,11 @@ class _PartFamily(Occlusion):
 
 
 @dataclass(frozen=True)
-class PartBlackout(_PartFamily):
+class PartBlackout(PartFamily):
     """Paints the object's largest parts in one colour.
 
-    Nothing is drawn: the same image is always occluded in the same way, whatever the seed.
+    Nothing is drawn: the same image is always occluded in the same way, whatever the seed. Options beside its own:
+    ``PartFamily``'s.
 
     Attributes:
         fill: RGB, 0..255, before any normalisation.
@@ -109,11 +111,11 @@ class PartBlackout(_PartFamily):
 
 
 @dataclass(frozen=True)
-class PartReplace(_PartFamily):
+class PartReplace(PartFamily):
     """Replaces the object's largest parts by what another image of the data set shows there.
 
     The donor is drawn for each image, the same for every share, and resized to the image's size where it has another.
-    A reader of the dataset cannot be asked for it, so the overlays are stored.
+    A reader of the dataset cannot be asked for it, so the overlays are stored. Options: ``PartFamily``'s.
     """
 
     name: ClassVar[str] = "part_replace"
@@ -166,7 +168,7 @@ class PartReplace(_PartFamily):
                 continue
             pixels: NDArray[np.uint8] = donor.image
             if pixels.shape != example.image.shape:
-                resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+                resized = resize(Image.fromarray(pixels), (width, height), Image.Resampling.BILINEAR)
                 pixels = np.asarray(resized, dtype=np.uint8)
             return pixels
         raise OcclusionError(

@@ -85,10 +85,10 @@ class PatchDrop(Occlusion):
         Raises:
             ConfigError: an option is out of its range.
         """
-        settle_options("patch_drop", self)
+        settle_options(self)
         if not self.losses or not all(0 < loss < 1 for loss in self.losses):
             raise ConfigError(f"patch_drop: losses are shares in (0, 1), found {list(self.losses)}: write 20 % as 0.2.")
-        check_different("patch_drop", "losses", self.losses)
+        check_different(self, "losses", self.losses)
         if self.patch_px < 1:
             raise ConfigError(f"patch_drop: patch_px is at least 1, found {self.patch_px}: the papers use 16.")
         if self.repeat < 1:

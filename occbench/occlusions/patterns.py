@@ -44,6 +44,9 @@ class Patterns(Occlusion):
         positions_per_ratio: draw random positions anew for every ratio (the paper can be read so), each within the
             room that its own box leaves.
         occluders: names to use, in this order; empty for the whole bank.
+
+    Raises:
+        ConfigError: an option is out of its range; where conditions are asked for: there is no such bank or occluder.
     """
 
     bank: str = "occbench-3"
@@ -55,13 +58,13 @@ class Patterns(Occlusion):
     occluders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        settle_options("patterns", self)
-        _check_ratios(self.ratios)
+        settle_options(self)
+        _check_ratios(self, self.ratios)
         if self.random_positions < 0:
             raise ConfigError(f"patterns: random_positions cannot be negative, found {self.random_positions}: use 3.")
         if not self.centre and self.random_positions == 0:
             raise ConfigError("patterns has no position left: set centre: true, or random_positions to 1 or more.")
-        check_different("patterns", "occluders", self.occluders)
+        check_different(self, "occluders", self.occluders)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -195,13 +198,13 @@ def _at_size(patterns: Patterns, height: int, width: int) -> _PatternsAtSize:
     return _PatternsAtSize(patterns, height, width)
 
 
-def _check_ratios(ratios: tuple[float, ...]) -> None:
+def _check_ratios(player: Occlusion, ratios: tuple[float, ...]) -> None:
     if not ratios:
         raise ConfigError("patterns needs at least one ratio, found none: give ratios, such as [0.1, 0.2].")
     for ratio in ratios:
         if not 0 < ratio <= _LARGEST_RATIO:
             raise ConfigError(f"patterns: ratios are shares of the image in (0, 0.5], found {ratio}: 20 % is 0.2.")
-    check_different("patterns", "ratios", [_percent(ratio) for ratio in ratios])
+    check_different(player, "ratios", [_percent(ratio) for ratio in ratios])
 
 
 def _reaches(anchor: float, length_px: int, image_px: int) -> bool:

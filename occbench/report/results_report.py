@@ -15,7 +15,7 @@ __all__ = ["write_report"]
 
 
 def write_report(
-    results: Sequence[ResultSet], out: Path, examples: Sequence[Iterable[ExamplePrediction]] = ()
+    results: Sequence[ResultSet], out: str | Path, examples: Sequence[Iterable[ExamplePrediction]] = ()
 ) -> list[Path]:
     """Write ``report.html``, ``report.md``, ``table.tex`` and ``table.csv``; return their paths.
 
@@ -33,6 +33,7 @@ def write_report(
         "table.tex": latex_of(results),
         "table.csv": csv_of(results),
     }
+    out = Path(out)
     for name, text in contents.items():
         write_bytes(out / name, text.encode())
     return [out / name for name in contents]

@@ -15,7 +15,7 @@ from occbench.core.errors import ConfigError, SourceError
 from occbench.core.options import check_different, settle_options
 from occbench.core.types import Example
 from occbench.sources.decode import decode_image
-from occbench.sources.folder_scan import FoundFile, Scan, fingerprint_files, scan_images
+from occbench.sources.folder_scan import FoundFile, fingerprint_files, scan_images
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, label_files
 
 __all__ = ["PHOTOGRAPHS", "PICTURES", "ARFaces"]
@@ -73,10 +73,10 @@ class ARFaces(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("ar_faces needs path: the folder that holds the images.")
-        settle_options("ar_faces", self)
+        settle_options(self)
         if odd := [picture for picture in self.pictures if not 1 <= picture <= _LAST_PICTURE]:
             raise ConfigError(f"ar_faces has pictures 1 to {_LAST_PICTURE}, found {odd[0]}: name some of these.")
-        check_different("ar_faces", "pictures", self.pictures)
+        check_different(self, "pictures", self.pictures)
 
     def __getitem__(self, index: int) -> Example:
         """Decode image ``index``; its photographs are decoded when they are asked for."""
@@ -85,7 +85,7 @@ class ARFaces(LabelledFileSource):
     @property
     def fingerprint(self) -> str:
         """A hash of all images in the folder, those in ``photographs`` too, and of which of them are used."""
-        return fingerprint([fingerprint_files(self._scan.files), sorted(self.pictures)])
+        return fingerprint([fingerprint_files(self._found), sorted(self.pictures)])
 
     def _photographs(self, index: int) -> dict[str, Callable[[], NDArray[np.uint8]]]:
         person, picture = _person_and_picture(self._images.files[index].relative)
@@ -99,14 +99,14 @@ class ARFaces(LabelledFileSource):
         return found
 
     @cached_property
-    def _scan(self) -> Scan:
+    def _found(self) -> tuple[FoundFile, ...]:
         return scan_images(Path(self.path).expanduser())
 
     @cached_property
     def _named(self) -> dict[tuple[str, int], FoundFile]:
         """(person, picture) -> file, of all pictures in the folder."""
         named: dict[tuple[str, int], FoundFile] = {}
-        for file in self._scan.files:
+        for file in self._found:
             place = _person_and_picture(file.relative)
             if place in named:
                 raise SourceError(

@@ -68,7 +68,7 @@ class Coco(MultiLabelFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("coco needs path: the folder of the annotation file and its images.")
-        settle_options("coco", self)
+        settle_options(self)
 
     def areas_of(self, index: int) -> Mapping[int, tuple[float, ...]]:
         """Return label -> the areas that the file states of its single objects, pixels of the photograph.

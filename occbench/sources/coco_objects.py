@@ -80,8 +80,8 @@ class CocoObjects(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("coco_objects needs path: the folder of the annotation file and its images.")
-        settle_options("coco_objects", self)
-        check_different("coco_objects", "categories", self.categories)
+        settle_options(self)
+        check_different(self, "categories", self.categories)
         if self.min_side_px < 1:
             raise ConfigError(f"coco_objects: min_side_px is 1 or more, found {self.min_side_px}: use 32.")
         if not 0 <= self.margin <= 10:

@@ -54,7 +54,7 @@ class CocoParts(PartSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("coco_parts needs path: the folder of the annotation file and its images.")
-        settle_options("coco_parts", self)
+        settle_options(self)
         if both := sorted(set(self.objects) & set(self.exclude)):
             raise ConfigError(f"coco_parts has {both[0]} in objects and in exclude. Take it out of one of them.")
 

@@ -49,7 +49,7 @@ class CUB200(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError(f"cub200 needs path: the folder {_FOLDER} or the one that contains it.")
-        settle_options("cub200", self)
+        settle_options(self)
 
     def __getitem__(self, index: int) -> Example:
         """Decode image ``index``; its box is the smallest one of whole pixels that holds the published box."""

@@ -85,6 +85,8 @@ def _read(path: Path, what: str) -> bytes:
         raise BrokenImageError(f"{what}: no permission to read it") from error
     except OSError as error:
         raise BrokenImageError(f"{what}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise BrokenImageError(f"{what}: no file can have the name {path.name[:60]!r} ({error})") from error
     # reading a pipe or a device would wait for ever
     raise BrokenImageError(f"{what}: {'a folder' if stat.S_ISDIR(mode) else 'a pipe or device'}, not a file")
 

@@ -48,8 +48,8 @@ class ImageFolder(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("image_folder needs path: the folder that holds one folder of images per class.")
-        settle_options("image_folder", self)
-        check_different("image_folder", "only", self.only)
+        settle_options(self)
+        check_different(self, "only", self.only)
         if self.classes_file and not self.class_map:
             raise ConfigError("image_folder: classes_file is for class_map, which is empty. Give class_map, too.")
 
@@ -93,7 +93,7 @@ class ImageFolder(LabelledFileSource):
 
 
 def _no_class_folder(root: Path) -> str:
-    images = len(scan_images(root).files)
+    images = len(scan_images(root))
     if images:
         return (
             f"{root} has {images} images but no class folders. "

@@ -58,10 +58,10 @@ class ImageNet(LabelledFileSource):
             raise ConfigError("imagenet needs path: the folder of the training or validation images.")
         if self.only and self.only_from:
             raise ConfigError("imagenet was given both only and only_from. Give one of them.")
-        settle_options("imagenet", self)
+        settle_options(self)
         if odd := [synset for synset in self.only if not SYNSET_PATTERN.fullmatch(synset)]:
             raise ConfigError(f"imagenet has {odd[0]!r} in only, which is not a synset such as n01440764.")
-        check_different("imagenet", "only", self.only)
+        check_different(self, "only", self.only)
 
     @cached_property
     def _images(self) -> LabelledFiles:
@@ -77,8 +77,7 @@ class ImageNet(LabelledFileSource):
 
     def _flat(self, root: Path, folders: Sequence[str]) -> LabelledFiles:
         """Label the images that lie directly in ``root`` by ``labels_file``."""
-        scan = scan_images(root)
-        files = [file for file in scan.files if "/" not in file.relative]
+        files = [file for file in scan_images(root) if "/" not in file.relative]
         if not files:
             inside = f" It holds {', '.join(folders[:5])}: give the folder of one part." if folders else ""
             raise SourceError(f"{root} has neither synset folders (n01440764, ...) nor images.{inside}")

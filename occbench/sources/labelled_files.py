@@ -10,7 +10,7 @@ from occbench.core.errors import SourceError
 from occbench.core.interfaces import Source
 from occbench.core.types import Example
 from occbench.sources.decode import decode_image
-from occbench.sources.folder_scan import FoundFile, fingerprint_files, scan_images, unique_keys
+from occbench.sources.folder_scan import IMAGE_SUFFIXES, FoundFile, fingerprint_files, scan_images, unique_keys
 
 __all__ = [
     "LabelledFileSource",
@@ -169,12 +169,12 @@ def files_by_class_folder(root: Path, folders: Sequence[str], classes: Sequence[
     files: list[FoundFile] = []
     labels: list[int] = []
     for label, folder in enumerate(folders):
-        scan = scan_images(root / folder)
-        if not scan.files:
-            found = f"only {scan.others} other files" if scan.others else "it is empty"
+        found = scan_images(root / folder)
+        if not found:
             raise SourceError(
-                f"the class folder {root / folder} has no image: {found}. Fill it or remove it, then run again."
+                f"the class folder {root / folder} has no image: no file ends in {', '.join(sorted(IMAGE_SUFFIXES))}. "
+                "Fill it or remove it, then run again."
             )
-        files += (FoundFile(f"{folder}/{file.relative}", file.size_bytes) for file in scan.files)
-        labels += [label] * len(scan.files)
+        files += (FoundFile(f"{folder}/{file.relative}", file.size_bytes) for file in found)
+        labels += [label] * len(found)
     return label_files(root, classes, files, labels)

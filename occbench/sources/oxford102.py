@@ -55,7 +55,7 @@ class Oxford102(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("oxford102 needs path: the folder with jpg and imagelabels.mat.")
-        settle_options("oxford102", self)
+        settle_options(self)
 
     @cached_property
     def _images(self) -> LabelledFiles:
@@ -65,11 +65,10 @@ class Oxford102(LabelledFileSource):
             raise SourceError(
                 f"{root / 'imagelabels.mat'} has labels other than 1 to {_CLASS_COUNT}. Download it again."
             )
-        scan = scan_images(root / "jpg")
         wanted = None if self.split == "all" else set(_matlab_vector(root / "setid.mat", _SPLITS[self.split]).tolist())
         files: list[FoundFile] = []
         labels: list[int] = []
-        for file in scan.files:
+        for file in scan_images(root / "jpg"):
             number = _image_number(file.relative, len(numbers), root)
             if wanted is None or number in wanted:
                 files.append(file)

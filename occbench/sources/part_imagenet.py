@@ -68,8 +68,8 @@ class PartImageNet(PartSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("part_imagenet needs path: the folder of PartImageNet_OOD or PartImageNet_Seg.")
-        settle_options("part_imagenet", self)
-        check_different("part_imagenet", "splits", self.splits)
+        settle_options(self)
+        check_different(self, "splits", self.splits)
         if not self.splits:
             raise ConfigError(f"part_imagenet: splits are some of {', '.join(SPLITS)}, found none: name one.")
         if not 0 < self.selection_share < 1:

@@ -82,7 +82,7 @@ class Pascal3D(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("pascal3d needs path: the folder that holds pascal3d+_occ, coco_occ or images.")
-        settle_options("pascal3d", self)
+        settle_options(self)
         # asking for the layout refuses what was not released
         if not self._layout.has_types and self.occluder != "object":
             raise ConfigError(
@@ -163,7 +163,7 @@ class Pascal3D(LabelledFileSource):
             FoundFile(f"{folder}/{file.relative}", file.size_bytes)
             for folder in folders
             if (self._root / folder).is_dir()
-            for file in scan_images(self._root / folder).files
+            for file in scan_images(self._root / folder)
         ]
         return {file.relative: file for file in files}
 

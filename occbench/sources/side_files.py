@@ -29,6 +29,8 @@ def read_bytes(file: Path, what: str, hint: str) -> bytes:
         raise SourceError(f"there is no {what} {file}. {hint}") from error
     except OSError as error:
         raise SourceError(f"the {what} {file} cannot be read: {error.strerror}. {hint}") from error
+    except ValueError as error:
+        raise SourceError(f"no {what} can have the name {file.name[:60]!r} ({error}). {hint}") from error
 
 
 def read_text(file: Path, what: str, hint: str) -> str:

@@ -26,7 +26,7 @@ class ToyParts(DrawnSource):
     Images are ordered class by class in turn (car, cat, ..., watering_can, car, ...), so any beginning of the source is
     balanced, and image ``i`` of a class is the same however many images are asked for. Pixels depend on ``seed``,
     ``split``, class, number and ``size_px`` only. Drawing rounds coordinates to a fraction of a pixel; even so, another
-    OpenCV version or processor may differ by one level in single pixels.
+    OpenCV version or processor may differ by one level in single pixels. Options beside its own: ``DrawnSource``'s.
 
     Attributes:
         images_per_class: 1 or more.

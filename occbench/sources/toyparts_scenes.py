@@ -23,7 +23,7 @@ class ToyPartsScenes(DrawnSource):
     Later objects stand in front of earlier ones. A class is a label of the scene when at least half of one of its
     objects can be seen; where less can be seen of all of them, it is ignored, as VOC's difficult objects are. Scene
     ``i`` has an object of class ``i`` modulo 12; it is the same however many scenes are asked for and shows the same
-    things at every size. The object mask is the union of all objects.
+    things at every size. The object mask is the union of all objects. Options beside its own: ``DrawnSource``'s.
 
     Attributes:
         images: how many scenes, 1 or more.

@@ -52,7 +52,7 @@ class Voc(MultiLabelFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("voc needs path: the folder that holds VOCdevkit or VOC2007.")
-        settle_options("voc", self)
+        settle_options(self)
 
     def areas_of(self, index: int) -> Mapping[int, tuple[float, ...]]:
         """Return label -> the areas of its objects' boxes, pixels of the photograph; difficult ones left out.

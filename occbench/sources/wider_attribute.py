@@ -76,7 +76,7 @@ class WiderAttribute(MultiLabelFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError(f"wider_attribute needs path: the folder that holds {_FOLDER} and Image.")
-        settle_options("wider_attribute", self)
+        settle_options(self)
 
     def __getitem__(self, index: int) -> Example:
         """Decode the photograph of person ``index`` and cut the person out.

@@ -333,7 +333,7 @@ def test_a_ready_model_is_scored_on_a_generated_dataset(occbench_cli, tmp_path):
     assert code == 0, err
     save_file(Tiny().build(12).state_dict(), tmp_path / "tiny.safetensors")
     model = ("--model", "tiny", "--weights", tmp_path / "tiny.safetensors")
-    score = ("score", *model, "--data", tmp_path / "data", "--out", tmp_path / "scores")
+    score = ("score", *model, tmp_path / "data", "--out", tmp_path / "scores")
     code, out, err = occbench_cli(*score)
     assert code == 0, err
     assert "mAP" in out
@@ -343,7 +343,7 @@ def test_a_ready_model_is_scored_on_a_generated_dataset(occbench_cli, tmp_path):
     code, out, err = occbench_cli(*score)
     assert code == 0, err
     assert "nothing was left to do" in out
-    code, _, err = occbench_cli(*score[:-1], tmp_path / "other", "--precision", "5")
+    code, _, err = occbench_cli(*score[:-1], tmp_path / "other", "--half-width", "5")
     assert code == 2
     assert "mAP" in err
 

@@ -114,10 +114,10 @@ def test_rows_are_compared_on_the_cells_that_all_have(runs):
     for row, outcomes in zip(results.rows, sorted_like(results, table, expected), strict=True):
         assert row.cells[avg].number.value == pytest.approx(100 * outcomes.accuracy[1:].mean())
         assert row.cells[clean].number.value == pytest.approx(100 * outcomes.accuracy[0])
-    (warning,) = [line for line in results.warnings if "--precision" in line]
+    (warning,) = [line for line in results.warnings if "--half-width" in line]
     shared = expected[0].cells_by_condition[1:].sum()
     assert warning.startswith(
-        f"2 of 3 runs were scored in part (--precision). Every number is of the {shared:,} random"
+        f"2 of 3 runs were scored in part (--half-width). Every number is of the {shared:,} random"
     )
 
 

@@ -361,12 +361,13 @@ def test_the_fingerprint_is_stable_and_sees_another_image(made):
         assert cls(**options).fingerprint != before
 
 
-def test_an_index_past_the_end_is_an_index_error(made):
+def test_an_index_before_the_start_or_past_the_end_is_an_index_error(made):
     _, cls, options, _ = made
     source = cls(**options)
     for use in (source.__getitem__, source.key, source.labels_of):
-        with pytest.raises(IndexError):
-            use(len(source))
+        for index in (-1, len(source)):
+            with pytest.raises(IndexError):
+                use(index)
     assert len([example.key for example in source]) == len(source)
 
 

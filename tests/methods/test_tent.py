@@ -163,7 +163,7 @@ def test_a_column_does_not_depend_on_those_scored_before_it(cell_of, tmp_path):
 
 def test_a_precision_is_refused(cell_of, tmp_path):
     cell, materials = cell_of()
-    with pytest.raises(ConfigError, match=r"arm tent adapts to whole test columns .*--precision"):
+    with pytest.raises(ConfigError, match=r"arm tent adapts to whole test columns .*--half-width"):
         run_cell(cell, materials, tmp_path, ActivationCache(), half_width=0.05)
 
 

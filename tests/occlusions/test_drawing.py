@@ -97,7 +97,7 @@ def test_the_looks_of_a_category_differ(category: str) -> None:
         assert np.abs(first - second).mean() > 12
 
 
-@pytest.mark.parametrize("name", ["ball3", "bottle1", "fence3", "umbrella3", "cloth2", "leaf1"])
+@pytest.mark.parametrize("name", ["ball3", "bottle1", "log1", "umbrella3", "cloth2", "leaf1"])
 def test_drawing_again_gives_the_committed_picture(name: str) -> None:
     assert_same_picture(draw(name), read(name))
 
@@ -105,15 +105,12 @@ def test_drawing_again_gives_the_committed_picture(name: str) -> None:
 @pytest.mark.slow
 def test_drawing_the_whole_bank_gives_the_committed_one(tmp_path: Path) -> None:
     draw_bank(tmp_path)
+    assert draw("leaf3").tobytes() == draw("leaf3").tobytes()
     for name in NAMES:
         with Image.open(tmp_path / f"{name}.png") as file:
             assert_same_picture(np.asarray(file), read(name))
     written = json.loads((tmp_path / "bank.json").read_text())
     assert [entry["name"] for entry in written["occluders"]] == NAMES
-
-
-def test_drawing_is_deterministic_to_the_byte() -> None:
-    assert draw("leaf3").tobytes() == draw("leaf3").tobytes()
 
 
 def test_the_canvas_premultiplies_and_refuses_what_it_would_cut_off() -> None:

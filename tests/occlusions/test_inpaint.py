@@ -199,7 +199,7 @@ def test_half_precision_is_near(make, dtype):
         ({"steps": 0}, "steps and batch_size are at least 1"),
         ({"dilation_px": -1}, "dilation_px and guidance at least 0"),
         ({"size_px": 100}, "size_px is a multiple of 8, found 100"),
-        ({"dtype": "fp64"}, "dtype is fp32, fp16 or bf16"),
+        ({"dtype": "fp64"}, "dtype fp32, fp16 or bf16"),
         ({"prefix": "In Paint"}, "prefix is made of a-z"),
         ({"where": {}}, "inpaint: where needs a name"),
         ({"where": {"name": "part_blackout", "size": 3}}, "part_blackout has no option size"),

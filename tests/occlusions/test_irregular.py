@@ -288,6 +288,6 @@ def test_real_masks_are_used_as_they_are(real_data):
     ],
 )
 def test_options_that_make_no_sense_are_refused_in_one_line(options, message):
-    with pytest.raises(ConfigError, match=f"irregular: {message}") as caught:
+    with pytest.raises(ConfigError, match=f"irregular.* {message}") as caught:
         Irregular(**options)
     assert "\n" not in str(caught.value)

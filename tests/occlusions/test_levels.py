@@ -268,5 +268,5 @@ def test_a_crop_without_a_mask_may_be_the_object_as_a_whole():
     assert full_alpha(player.overlay(masked, condition, 0), (64, 64)).tolist() == (
         full_alpha(Levels(types=("white",)).overlay(masked, condition, 0), (64, 64)).tolist()
     )
-    with pytest.raises(ConfigError, match="without_mask is refused or whole"):
+    with pytest.raises(ConfigError, match="without_mask refused or whole"):
         Levels(without_mask="ignored")

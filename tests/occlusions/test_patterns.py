@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from occbench.core.compose import composite
 from occbench.core.errors import ConfigError, OcclusionError
 from occbench.core.seeding import stream
 from occbench.core.types import KEY_PATTERN, Condition, Example
@@ -173,20 +172,6 @@ def test_an_overlay_belongs_to_no_image(bank):
     for condition in patterns.conditions[::17]:
         one, other = (patterns.overlay(photograph(key=key), condition, 7) for key in ("a", "b"))
         assert one is other
-
-
-def test_transparent_pixels_leave_the_photograph_as_it_is(bank):
-    patterns = Patterns(bank=bank)
-    example = photograph()
-    for condition in patterns.conditions:
-        overlay = patterns.overlay(example, condition, 7)
-        rows, columns = overlay.rgba.shape[:2]
-        untouched = np.ones(example.image.shape[:2], dtype=bool)
-        untouched[overlay.y0 : overlay.y0 + rows, overlay.x0 : overlay.x0 + columns] = overlay.alpha == 0
-        assert not overlay.rgba[overlay.alpha == 0].any()
-        result = composite(example.image, overlay)
-        assert np.array_equal(result[untouched], example.image[untouched])
-        assert (result[~untouched] != example.image[~untouched]).any()
 
 
 def test_a_fresh_process_makes_the_same_overlays(bank):

@@ -81,7 +81,7 @@ def test_the_path_may_start_at_home(tmp_path, monkeypatch):
         (["1.png", "2.png"], "has 2 images but no class folders. Put the images of each class into a folder"),
         (["notes.txt"], "neither class folders nor images"),
         (["train/cat/1.png", "val/cat/1.png"], "holds train, val, which look like splits, not classes"),
-        (["cat/1.png", "dog/notes.txt"], "dog has no image: only 1 other files"),
+        (["cat/1.png", "dog/notes.txt"], "dog has no image: no file ends in"),
     ],
 )
 def test_folders_that_do_not_fit_say_what_to_do(tmp_path, files, message):

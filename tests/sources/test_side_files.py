@@ -25,6 +25,7 @@ def test_what_cannot_be_read_is_named_with_what_to_do(tmp_path):
     for name, read, message in (
         ("gone", read_bytes, r"there is no list .*gone\. Mend it\."),
         (".", read_bytes, r"the list .* cannot be read: Is a directory\. Mend it\."),
+        ("a\0b", read_bytes, r"no list can have the name 'a\\x00b' \(embedded null byte\)\. Mend it\."),
         ("noise", read_text, r"the list .*noise is not text in UTF-8\. Mend it\."),
     ):
         with pytest.raises(SourceError, match=message):

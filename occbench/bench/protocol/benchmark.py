@@ -66,7 +66,7 @@ class Benchmark(FrozenModel):
     Attributes:
         name: matches the file's.
         description: one or two sentences.
-        reference: CSV under ``benchmarks/reference`` with the paper's numbers, or empty.
+        reference_table: name of a CSV under ``benchmarks/reference`` with the paper's numbers, or empty.
         source: the clean images; the path comes from the command line.
         prepare: the resize rule.
         occlusions: families whose conditions are the test columns.
@@ -90,7 +90,7 @@ class Benchmark(FrozenModel):
 
     name: str
     description: str = ""
-    reference: str = ""
+    reference_table: str = ""
     source: PluginSpec
     prepare: Prepare = Prepare()
     occlusions: Annotated[tuple[PluginSpec, ...], Field(min_length=1)]

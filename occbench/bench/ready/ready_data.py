@@ -1,4 +1,4 @@
-"""What ``occbench score --data`` may be: a dataset of ``occbench generate``, or a plain folder of class folders."""
+"""What ``occbench score`` takes: a dataset of ``occbench generate``, or a plain folder of class folders."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from occbench.core.prepare import Prepare
 from occbench.core.tasks import MULTI_LABEL, SINGLE_LABEL, Task
 from occbench.core.types import CLEAN, Condition, slug
 from occbench.data.datasets import StoredDataset
-from occbench.data.manifest import MANIFEST, WORK_FOLDER, Manifest, read_manifest
+from occbench.data.layout import MANIFEST_FILE, WORK_FOLDER
+from occbench.data.manifest import Manifest, read_manifest
 
 __all__ = ["ReadyData", "open_data"]
 
@@ -192,7 +193,7 @@ def open_data(
         DatasetError: an unfinished or damaged dataset, or nothing of either kind.
         SourceError: a folder without class folders, or a class folder without an image.
     """
-    if (path / MANIFEST).is_file() or (path / WORK_FOLDER).is_dir() or not _has_folders(path):
+    if (path / MANIFEST_FILE).is_file() or (path / WORK_FOLDER).is_dir() or not _has_folders(path):
         return _Dataset(path, read_manifest(path), stored)
     if stored:
         raise ConfigError(f"{path} is a plain folder of images, which stores no occluded ones: leave --stored out.")

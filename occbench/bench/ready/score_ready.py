@@ -141,7 +141,7 @@ def _check_request(data: ReadyData, model: Backbone, batch_size: int, half_width
         raise ConfigError(f"{data.path} has no image: generate it from a source that has some.")
     if half_width is not None and not data.cells:
         raise ConfigError(
-            f"{data.path} is a plain folder: --precision is of the average over occluded columns, and it has none. "
+            f"{data.path} is a plain folder: --half-width is of the average over occluded columns, and it has none. "
             "Leave the option out, or put occlusions on the images with `occbench generate` first."
         )
 

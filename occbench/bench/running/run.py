@@ -72,7 +72,7 @@ def run_cell(
     if half_width is not None and cell.arm.build().adapts:
         raise ConfigError(
             f"the arm {cell.arm_name} adapts to whole test columns ({cell.arm.method.name}), and a precision scores "
-            "parts of them: leave --precision out, or this arm (--arms)."
+            "parts of them: leave --half-width out, or this arm (--arms)."
         )
     if (finished := finished_records(cell, materials, folder, half_width)) is not None:
         return finished

@@ -1,4 +1,4 @@
-"""Scoring only as many cells as a promised precision needs, for ``--precision 0.25`` (half-width in points).
+"""Scoring only as many cells as a promised precision needs, for ``--half-width 0.25`` (half-width in points).
 
 The promise is about the **full matrix**, a finite population: with the stated confidence (95 %) the estimate lies
 within the half-width of the pattern average that scoring every image under every occluded condition would give. It is
@@ -46,7 +46,7 @@ def check_half_width(half_width: float | None) -> None:
     """
     if half_width is not None and not 0 < half_width < 1:
         raise ConfigError(
-            f"a precision is a half-width above 0 and below 100 percentage points, found {100 * half_width:g}."
+            f"--half-width asks for a half-width above 0 and below 100 percentage points, found {100 * half_width:g}."
         )
 
 
@@ -205,7 +205,7 @@ def score_until(
     Args:
         design: the order of the cells.
         score: (images, conditions) of a block -> bool, right or wrong, for each of its cells.
-        half_width: what is promised, a share: 0.0025 for ``--precision 0.25``.
+        half_width: what is promised, a share: 0.0025 for ``--half-width 0.25``.
         confidence: of the promise.
 
     Returns:

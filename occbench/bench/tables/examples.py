@@ -77,8 +77,8 @@ def example_predictions(
     for row, folder in scores.items():
         if not all(block_file(folder, condition).is_file() for condition in shown):
             raise DatasetError(
-                f"examples need every prediction, and {row} was scored in part: run the benchmark without --precision, "
-                "or leave --examples out."
+                f"examples need every prediction, and {row} was scored in part: run the benchmark without "
+                "--half-width, or leave --examples out."
             )
     return _examples(materials, chosen, scores)
 

@@ -82,7 +82,7 @@ class FinishedRun:
 
     @property
     def part(self) -> Mapping[str, Any]:
-        """What was scored where ``--precision`` left cells out, as the manifest has it; otherwise empty."""
+        """What was scored where ``--half-width`` left cells out, as the manifest has it; otherwise empty."""
         part: Mapping[str, Any] = self.manifest.get("part", {})
         return part
 

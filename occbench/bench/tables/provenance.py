@@ -106,9 +106,9 @@ def _limits(arms: Sequence[TrainedArm], tables: Sequence[Comparable], beside: Ma
     if parts := [run for run in runs if run.part]:
         shared = runs[0].top1.cells_by_condition[1:].sum()
         found.append(
-            f"{len(parts)} of {len(runs)} runs were scored in part (--precision). Every number is of the {shared:,} "
+            f"{len(parts)} of {len(runs)} runs were scored in part (--half-width). Every number is of the {shared:,} "
             f"random cells, of {parts[0].part['cells_of_full_matrix']:,}, that all rows have. The same command without "
-            "--precision scores the others."
+            "--half-width scores the others."
         )
     if any(run.facts.get("train", {}).get("paper_selection") for run in runs):
         found.append(

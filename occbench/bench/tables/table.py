@@ -47,7 +47,7 @@ class Published:
     claims: tuple[PublishedClaim, ...] = ()
 
 
-def build_results(runs: Path, file: str = "", *, draws: int = DRAWS) -> tuple[ResultSet, ...]:
+def build_results(runs: str | Path, file: str = "", *, draws: int = DRAWS) -> tuple[ResultSet, ...]:
     """Read every finished run of a folder and put them into tables.
 
     Runs share a table when benchmark, test set and training rule agree; a table per combination otherwise.
@@ -62,7 +62,7 @@ def build_results(runs: Path, file: str = "", *, draws: int = DRAWS) -> tuple[Re
         DatasetError: no finished run, a damaged manifest or block, or arms scored on different cells.
     """
     extra = load_benchmark(file) if file else None
-    finished, begun = find_runs(runs)
+    finished, begun = find_runs(Path(runs))
     tables = comparable(finished)
     return tuple(_result_set(table, tables, begun, published_for(table.benchmark, extra), draws) for table in tables)
 
@@ -83,7 +83,7 @@ def published_for(name: str, extra: Benchmark | None = None) -> Published:
         return Published((), reference_table(name) if name in reference_names() else (), claims)
     known = {published.claim.text for published in claims if published.claim}
     own = tuple(PublishedClaim("", Claim(text), None, "", "") for text in loaded.claims if text not in known)
-    rows = reference_table(loaded.reference) if loaded.reference else ()
+    rows = reference_table(loaded.reference_table) if loaded.reference_table else ()
     return Published(tuple(loaded.arms), rows, claims + own)
 
 

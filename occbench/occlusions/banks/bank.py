@@ -6,7 +6,6 @@ Looks are the rows and categories the columns of the grid of Cen et al. 2021, se
 so ``occbench-30/look1`` and ``occbench-30/look2+look3`` are the two sides of their cross-pattern protocol.
 """
 
-import difflib
 import hashlib
 import io
 import re
@@ -23,6 +22,7 @@ from pydantic import BaseModel, Field, ValidationError
 from occbench.core.boxes import cropped
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, OcclusionError
+from occbench.core.messages import did_you_mean
 from occbench.core.pictures import UNREADABLE
 from occbench.core.types import KEY_PATTERN, slug
 
@@ -97,8 +97,7 @@ class OccluderBank:
             if occluder.name == name:
                 return occluder
         known = [occluder.name for occluder in self.occluders]
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"It has: {', '.join(known)}."
+        hint = did_you_mean(name, known, f"It has: {', '.join(known)}.")
         raise ConfigError(f"bank {self.name} has no occluder {name!r}. {hint}")
 
     def row(self, *looks: int) -> "OccluderBank":

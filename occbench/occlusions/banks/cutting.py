@@ -34,6 +34,9 @@ class CutRule:
         fill: smallest share that the mask covers of the square about its box. An occluder of fill 0.25 fits into any
             square image up to the ratio 0.25.
         solidity: smallest share that the mask covers of its convex hull; lower ones are mostly cut up by other objects.
+
+    Raises:
+        ConfigError: an option is out of its range.
     """
 
     per_category: int = 3

@@ -42,7 +42,7 @@ class DrawnSource(Source):
 
     def _check_drawing(self) -> None:
         """Check the options that all drawn sources have; a source calls it first in ``__post_init__``."""
-        settle_options(self.name, self)
+        settle_options(self)
         if not 32 <= self.size_px <= 512:
             raise ConfigError(
                 f"{self.name} draws images of 32 to 512 px, found size_px {self.size_px}. "

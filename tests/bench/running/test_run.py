@@ -250,7 +250,8 @@ def test_a_changed_setting_is_a_new_run(materials, tiny_benchmark, changes):
 
 
 def test_what_changes_no_number_changes_no_name(materials, tiny_materials):
-    other = tiny_materials(description="words", reference="none.csv", claims=["avg(C-Full) > avg(C)"], seeds=[0, 1])
+    changes = {"reference_table": "none.csv", "claims": ["avg(C-Full) > avg(C)"], "seeds": [0, 1]}
+    other = tiny_materials(description="words", **changes)
     assert cell_of(other).fingerprint == cell_of(materials).fingerprint
 
 

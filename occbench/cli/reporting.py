@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from occbench.cli.datasets import SetOption, SourceOption
+from occbench.cli.options import BenchmarkOption, BenchmarkSetOption, RunsArgument, SourceOption
+from occbench.cli.verb import as_verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,21 +17,19 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this file to the command line."""
-    app.command()(report)
+    app.command()(as_verb(report))
 
 
 def report(
-    runs: Annotated[Path, typer.Argument(help="Folder of runs, as `occbench run-benchmark --runs` wrote it.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for report.html, report.md, table.tex and table.csv.")],
+    runs: RunsArgument,
+    out: Annotated[Path, typer.Option(help="Folder for report.html, report.md, table.tex and table.csv.")],
     examples: Annotated[
         int,
-        typer.Option(help="Test images to show with every row's answer, any number; needs --source where the run did."),
+        typer.Option(help="Test images to show with every row's answer; needs --source and --set where the run did."),
     ] = 0,
-    benchmark: Annotated[
-        str, typer.Option(help="The benchmark's YAML file, where it is not packaged: for its claims and examples.")
-    ] = "",
+    benchmark: BenchmarkOption = "",
     source: SourceOption = "",
-    set_: SetOption = None,
+    set_: BenchmarkSetOption = None,
 ) -> None:
     """Make tables, claim verdicts and a page from finished runs; nothing is trained or scored."""
     from occbench.bench.tables.table import build_results
