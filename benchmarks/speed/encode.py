@@ -26,8 +26,9 @@ from PIL import Image
 from occbench.core.compose import PreparedOverlay, Workspace, composite, prepare_overlay
 from occbench.core.seeding import stream
 from occbench.core.types import Example, Overlay
-from occbench.data.encode import encode_jpeg, encode_png, encode_png_fast, encode_png_stored
+from occbench.data.encode import encode_jpeg, encode_png, encode_png_fast
 from occbench.data.splice import SplicedEncoder, prepare_splice
+from occbench.data.stored_png import encode_png_stored
 from occbench.occlusions.patch_drop import PatchDrop
 from occbench.occlusions.patterns import Patterns
 

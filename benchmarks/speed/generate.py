@@ -32,9 +32,9 @@ from occbench.data.encode import encode_jpeg
 from occbench.data.encode_rows import RowEncoder, encoding_of
 from occbench.data.recipe import Recipe
 from occbench.data.render import Renderer
+from occbench.generate.make_shard import make_shard
 from occbench.generate.plan import plan
 from occbench.generate.run import generate
-from occbench.generate.shard import make_shard
 
 Way = Callable[[], None]
 

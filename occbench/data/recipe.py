@@ -1,24 +1,25 @@
 """A recipe: one YAML file says exactly which dataset is made; its canonical JSON has a fingerprint."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from occbench.core.build import build_plugin
 from occbench.core.canonical import fingerprint
+from occbench.core.embedded import Shelf
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion, Source
-from occbench.core.places import fetch_folder, is_url
 from occbench.core.prepare import Prepare, PreparedImages
 from occbench.core.types import CLEAN, KEY_PATTERN, Condition
-from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
+from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, read_yaml, validate
+from occbench.data.places import fetch_folder, is_url
 
 __all__ = ["PluginSpec", "Recipe", "Storage", "find_recipe", "load_recipe", "parse_recipe", "recipe_names"]
 
 #: Where recipes live: in an installed wheel inside the package, in a checkout beside it.
-_FOLDERS: Final = (Path(__file__).parents[1] / "_recipes", Path(__file__).parents[2] / "recipes")
+_SHELF: Final = Shelf("recipes", ".yaml", "recipe")
 
 
 class Storage(FrozenModel):
@@ -40,9 +41,19 @@ class Storage(FrozenModel):
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
     rows_per_shard: Annotated[int, Field(ge=1, le=1_000_000)] = 6144
 
+    @property
+    def materialised(self) -> bool:
+        """Whether the occluded images are stored."""
+        return self.layout == "materialised"
+
+    @property
+    def stores_rows(self) -> bool:
+        """Whether they are stored as rows that can be read one by one; tar shards are read from end to end."""
+        return self.materialised and self.format == "parquet"
+
     @model_validator(mode="after")
     def _tar_files_hold_stored_images(self) -> "Storage":
-        if self.format == "webdataset" and self.layout == "virtual":
+        if self.format == "webdataset" and not self.materialised:
             raise ValueError("format webdataset stores every image: set layout: materialised (--materialise)")
         return self
 
@@ -150,7 +161,7 @@ class Recipe(FrozenModel):
 
 def recipe_names() -> list[str]:
     """Return the names of the packaged recipes, sorted."""
-    return sorted({file.stem for folder in _FOLDERS if folder.is_dir() for file in folder.glob("*.yaml")})
+    return _SHELF.names()
 
 
 def find_recipe(name_or_path: str) -> Path:
@@ -159,15 +170,7 @@ def find_recipe(name_or_path: str) -> Path:
     Raises:
         ConfigError: neither a packaged name nor a file.
     """
-    for folder in _FOLDERS:
-        if (packaged := folder / f"{name_or_path}.yaml").is_file():
-            return packaged
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
-    close = difflib.get_close_matches(name_or_path, recipe_names(), n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Packaged: {', '.join(recipe_names())}."
-    raise ConfigError(f"no recipe is called {name_or_path!r}, and there is no such file. {hint}")
+    return _SHELF.find(name_or_path)
 
 
 def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:

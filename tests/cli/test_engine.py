@@ -49,12 +49,12 @@ def test_the_cluster_of_the_page_is_one_that_kubernetes_would_read():
 def test_work_stays_here_unless_a_cluster_is_asked_for():
     recipe = load_recipe("quickstart")
     assert Engine().for_recipe(recipe, 3) == LocalExecutor(3)
-    assert Engine().for_recipe(recipe, -1).workers >= 1
+    assert Engine().for_recipe(recipe).workers >= 1
     assert not Engine().is_cluster
 
 
 def test_one_cell_on_several_processes_and_a_cluster_exclude_each_other(monkeypatch, occbench_cli, tmp_path):
-    monkeypatch.setattr("occbench.bench.ranks.join_ranks", lambda: (0, 2))
+    monkeypatch.setattr("occbench.bench.batches.ranks.join_ranks", lambda: (0, 2))
     code, _, err = occbench_cli("run-benchmark", "quickstart", "--runs", tmp_path / "runs", "--engine", "ray")
     assert code == 2
     assert "`accelerate launch` one cell 2 processes: use one of them." in err

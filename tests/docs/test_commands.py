@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from occbench.bench.protocol import benchmark_names, load_benchmark
+from occbench.bench.protocol.benchmark import benchmark_names, load_benchmark
 from occbench.cli import app
 from occbench.core.plugins import BUILT_IN
 from occbench.data.recipe import load_recipe, recipe_names
@@ -77,7 +77,7 @@ def test_every_command_of_a_page_can_be_parsed(file, words):
     ("line", "message"),
     [
         ("make quickstart", "no verb make"),
-        ("occluders from-voc a b c", "no verb from-voc"),
+        ("occluders from-voc a b", "no verb from-voc"),
         ("generate quickstart --out toys --worker 2", "--worker"),
         ("generate quikstart --out toys", "no quikstart"),
         ("generate quickstart --out toys --set prepare.size=3", "size"),
