@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
-from occbench.bench.reference import reference_names, reference_table
 
 import occbench
-from occbench.bench.protocol import load_benchmark
+from occbench.bench.protocol.benchmark import load_benchmark
+from occbench.bench.protocol.reference import reference_names, reference_table
 from occbench.cli import app
 from occbench.core.plugins import BUILT_IN
 

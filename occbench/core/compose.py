@@ -135,7 +135,9 @@ def composite_batch(images: "Tensor", rgba: "Tensor") -> "Tensor":
             f"composite_batch needs [B, 3, H, W] and [B or 1, 4, H, W], found {list(images.shape)}, {list(rgba.shape)}"
         )
     if len(rgba) not in (1, len(images)):
-        raise ValueError(f"composite_batch needs 1 overlay or one for each image, found {len(rgba)} for {len(images)}")
+        raise ValueError(
+            f"composite_batch needs one overlay or one for each image, found {len(rgba)} for {len(images)}"
+        )
     # Signed 16-bit arithmetic, because unsigned is not offered on every device: it wraps around, which leaves the bits
     # those of unsigned sums, and a shift becomes the unsigned one when the sign's copies are masked away.
     layout = torch.channels_last if images.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
