@@ -51,6 +51,7 @@ class Soak:
     def __init__(self, folder: Path, temporary: Path, period: int) -> None:
         self.folder, self.temporary, self.period = folder, temporary, period
         self.workers = {os.getpid()}
+        self.said = io.StringIO()  # one for all commands: typer keeps every stream that it has written to
         self.weights = folder.parent / "tiny.safetensors"
 
     def round(self, number: int) -> None:
@@ -76,14 +77,16 @@ class Soak:
         """Run a command in this process."""
         from occbench.cli import main
 
-        before, said = sys.argv, io.StringIO()
+        before = sys.argv
+        self.said.seek(0)
+        self.said.truncate()
         sys.argv = ["occbench", *map(str, arguments)]
         try:
-            with redirect_stdout(said), redirect_stderr(said):
+            with redirect_stdout(self.said), redirect_stderr(self.said):
                 main()
         except SystemExit as stop:
             if stop.code:
-                raise RuntimeError(f"{' '.join(sys.argv)} ended with {stop.code}:\n{said.getvalue()}") from stop
+                raise RuntimeError(f"{' '.join(sys.argv)} ended with {stop.code}:\n{self.said.getvalue()}") from stop
         finally:
             sys.argv = before
 
