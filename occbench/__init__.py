@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from occbench.core.errors import OccbenchError
     from occbench.core.interfaces import Executor, Occlusion, Source
     from occbench.core.seeding import stream
+    from occbench.core.training import Batch, Extractor, Method, TrainingRun
     from occbench.core.types import Condition, Example, Overlay, Sample
     from occbench.data.datasets import OccludedDataset, StoredDataset, VirtualDataset, load
     from occbench.data.recipe import Recipe, load_recipe
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from occbench.occlusions.banks.bank import OccluderBank, load_bank
 
 __all__ = [
+    "Batch",
     "Condition",
     "Example",
     "Executor",
+    "Extractor",
     "LocalExecutor",
+    "Method",
     "OccbenchError",
     "OccludedDataset",
     "OccluderBank",
@@ -35,6 +39,7 @@ __all__ = [
     "Sample",
     "Source",
     "StoredDataset",
+    "TrainingRun",
     "VirtualDataset",
     "composite",
     "composite_batch",
@@ -53,6 +58,7 @@ _HOMES = {
     "core.errors": ("OccbenchError",),
     "core.interfaces": ("Executor", "Occlusion", "Source"),
     "core.seeding": ("stream",),
+    "core.training": ("Batch", "Extractor", "Method", "TrainingRun"),
     "core.types": ("Condition", "Example", "Overlay", "Sample"),
     "data.datasets": ("OccludedDataset", "StoredDataset", "VirtualDataset", "load"),
     "data.recipe": ("Recipe", "load_recipe"),

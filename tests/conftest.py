@@ -168,7 +168,7 @@ def occbench_cli(monkeypatch, capsys):
 @pytest.fixture(scope="session")
 def tiny_benchmark():
     """Return a function that makes a benchmark: toyparts at 32 px, 6 patterns, 3 arms; mappings are merged into it."""
-    from occbench.bench.protocol import Benchmark
+    from occbench.bench.protocol.benchmark import Benchmark
     from occbench.data.config import validate
 
     def make(**changes):
@@ -201,7 +201,7 @@ def tiny_benchmark():
 @pytest.fixture(scope="session")
 def tiny_materials(tiny_benchmark):
     """Return a function that loads the materials of ``tiny_benchmark`` with changes; loaded once for equal changes."""
-    from occbench.bench.materials import load_materials
+    from occbench.bench.images.materials import load_materials
 
     made = {}
 
@@ -220,7 +220,7 @@ def make_pipeline():
     """Return a function that makes a random backbone for 12 classes on the CPU and its input side."""
     import torch
 
-    from occbench.bench.pipeline import Pipeline
+    from occbench.bench.batches.pipeline import Pipeline
     from occbench.models.load import load_backbone
 
     def make(trainable="all", name="tiny", classes=12, seed=0, precision="fp32"):

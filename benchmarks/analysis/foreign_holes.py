@@ -16,8 +16,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from occbench.bench.materials import load_materials
-from occbench.bench.protocol import load_benchmark
+from occbench.bench.images.materials import load_materials
+from occbench.bench.protocol.benchmark import load_benchmark
 from occbench.core.interfaces import Occlusion
 from occbench.core.seeding import stream
 from occbench.core.types import Condition, Example, Overlay

@@ -24,8 +24,8 @@ from torchmetrics.functional.classification import (
     binary_recall,
 )
 
-from occbench.bench.finished_runs import FinishedRun, find_runs
-from occbench.bench.records import read_records
+from occbench.bench.measures.records import read_records
+from occbench.bench.tables.finished_runs import FinishedRun, find_runs
 
 COLUMNS = ("arm", "backbone", "seed", "condition", "metric", "records", "scikit-learn", "torchmetrics", "difference")
 

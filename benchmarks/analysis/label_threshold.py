@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from occbench.bench.finished_runs import find_runs
-from occbench.bench.label_metrics import COUNT_METRICS, count_metrics, counts
+from occbench.bench.measures.label_metrics import COUNT_METRICS, count_metrics, counts
+from occbench.bench.tables.finished_runs import find_runs
 
 COLUMNS = ("arm", "condition", "seeds", "cr_at_half", "cf1_at_half", "threshold", "cr_matched", "cf1_matched")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from occbench.bench.protocol import load_benchmark
-from occbench.bench.splits import draw_split
+from occbench.bench.images.splits import draw_split
+from occbench.bench.protocol.benchmark import load_benchmark
 
 
 def main() -> None:

@@ -20,11 +20,11 @@ from machine import load, machine
 from options import benchmark_options
 from torch import Tensor
 
-from occbench.bench.materials import Materials, load_materials
-from occbench.bench.pipeline import ActivationCache, Pipeline
-from occbench.bench.protocol import load_benchmark
-from occbench.bench.train import train
-from occbench.bench.training_run import extend
+from occbench.bench.batches.pipeline import ActivationCache, Pipeline
+from occbench.bench.images.materials import Materials, load_materials
+from occbench.bench.protocol.benchmark import load_benchmark
+from occbench.bench.training.train import train
+from occbench.bench.training.training_run import extend
 from occbench.models.load import load_backbone
 
 ARM = "learn"

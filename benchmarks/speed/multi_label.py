@@ -3,7 +3,7 @@
     python benchmarks/speed/multi_label.py [--model torchvision/resnet18] [--size-px 224] [--out FILE.json]
 
 Training: steps of the trainer's own loop on drawn scenes; `plain` and `msl` have the same CSRA head, and a bank of
-masks is drawn before the clock starts (its time is given). Scoring: `occbench.bench.score` of one pattern condition,
+masks is drawn before the clock starts (its time is given). Scoring: `bench.scoring.score` of one pattern condition,
 to the block on disk, against the bare forward pass of the same network on batches that are ready; once with one label
 an image, once with several. Everything takes turns. Seconds are those of this process on its processor (with one
 thread: what the work costs, whatever runs beside it), and by wall clock, which the load of the machine is in.
@@ -25,14 +25,14 @@ from typing import Any, NamedTuple
 import torch
 from machine import load, machine
 
-from occbench.bench.classify import logits_of
-from occbench.bench.mask_bank import MaskBank
-from occbench.bench.materials import Materials, load_materials
-from occbench.bench.pipeline import ActivationCache, Pipeline
-from occbench.bench.protocol import Benchmark
-from occbench.bench.run import test_set
-from occbench.bench.score import score
-from occbench.bench.train import train
+from occbench.bench.batches.mask_bank import MaskBank
+from occbench.bench.batches.pipeline import ActivationCache, Pipeline
+from occbench.bench.images.materials import Materials, load_materials
+from occbench.bench.protocol.benchmark import Benchmark
+from occbench.bench.scoring.classify import logits_of
+from occbench.bench.scoring.score import score
+from occbench.bench.scoring.test_set import test_set
+from occbench.bench.training.train import train
 from occbench.core.seeding import stream
 from occbench.data.config import validate
 from occbench.models.csra import CSRA

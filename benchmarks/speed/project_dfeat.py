@@ -18,7 +18,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
-from occbench.bench.protocol import load_benchmark
+from occbench.bench.protocol.benchmark import load_benchmark
 from occbench.occlusions.inpaint import Inpaint
 
 #: PartImageNet, all splits; ImageNet's validation images of its classes [METHODS 5.3].

@@ -6,7 +6,7 @@ Images per second, by wall clock. All ways classify the same photographs under t
 batch and precision, and take turns pattern by pattern, so that what other programs do meets all of them alike.
 
 `bare forward`: the network on batches that are normalised and resident already; nothing is rendered or written.
-`score`: `occbench.bench.score`, from resident uint8 images to the block on disk.
+`score`: `occbench.bench.scoring.score`, from resident uint8 images to the block on disk.
 `data loader`: what people write instead; every item is opened, decoded, resized and pasted with Pillow.
 Weights are random where no file is given: they do not change the time.
 """
@@ -31,11 +31,11 @@ from pyarrow.parquet import read_table
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from occbench.bench.classify import logits_of
-from occbench.bench.pipeline import ActivationCache, Pipeline
-from occbench.bench.predictions import block_file
-from occbench.bench.ready_images import load_test_set
-from occbench.bench.score import score
+from occbench.bench.batches.pipeline import ActivationCache, Pipeline
+from occbench.bench.ready.ready_images import load_test_set
+from occbench.bench.scoring.classify import logits_of
+from occbench.bench.scoring.predictions import block_file
+from occbench.bench.scoring.score import score
 from occbench.core.types import Condition
 from occbench.data.manifest import read_manifest
 from occbench.generate.run import generate

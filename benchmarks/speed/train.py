@@ -19,11 +19,11 @@ import torch
 from machine import load, machine
 from options import benchmark_options
 
-from occbench.bench.materials import Materials, load_materials
-from occbench.bench.pipeline import ActivationCache, Pipeline
-from occbench.bench.protocol import Arm, load_benchmark
-from occbench.bench.train import train
-from occbench.bench.training_run import extend
+from occbench.bench.batches.pipeline import ActivationCache, Pipeline
+from occbench.bench.images.materials import Materials, load_materials
+from occbench.bench.protocol.benchmark import Arm, load_benchmark
+from occbench.bench.training.train import train
+from occbench.bench.training.training_run import extend
 from occbench.data.config import PluginSpec
 from occbench.models.load import load_backbone
 

@@ -1,7 +1,7 @@
 """The public names and the roles, for mkdocstrings to show with their docstrings."""
 
 import occbench
-from occbench.core import interfaces
+from occbench.core import interfaces, training
 
 __all__ = ["api_pages"]
 
@@ -12,11 +12,17 @@ def api_pages() -> dict[str, str]:
         f"## {name}\n\n::: occbench.{occbench._HOME_OF[name]}.{occbench._NAME_AT_HOME.get(name, name)}"
         for name in occbench.__all__
     ]
-    roles = [f"## {name}\n\n::: occbench.core.interfaces.{name}" for name in interfaces.__all__]
+    roles = [
+        f"## {name}\n\n::: {module.__name__}.{name}" for module in (interfaces, training) for name in module.__all__
+    ]
     return {
         "api.md": "\n\n".join(["# Python API", "`import occbench` offers these names.", *public]) + "\n",
         "roles.md": "\n\n".join(
-            ["# Roles", "What a plug-in must be: one of these classes, all in `occbench.core.interfaces`.", *roles]
+            [
+                "# Roles",
+                "What a plug-in must be, and what it is given: `occbench.core.interfaces`, `occbench.core.training`.",
+                *roles,
+            ]
         )
         + "\n",
     }

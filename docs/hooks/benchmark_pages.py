@@ -6,8 +6,8 @@ from typing import Final
 from claim_tables import NOT_RUN, differences_of, text_of_verdict, verdicts_of
 from repository_pages import REPOSITORY
 
-from occbench.bench.protocol import Arm, Benchmark, benchmark_names, load_benchmark
-from occbench.bench.reference import PublishedClaim, claims_for, reference_table
+from occbench.bench.protocol.benchmark import Arm, Benchmark, benchmark_names, load_benchmark
+from occbench.bench.protocol.reference import PublishedClaim, claims_for, reference_table
 
 __all__ = ["benchmark_pages", "benchmarks_with", "measured_with", "published_with"]
 

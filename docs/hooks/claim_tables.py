@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from occbench.bench.reference import PublishedClaim, claims_for
+from occbench.bench.protocol.reference import PublishedClaim, claims_for
 
 __all__ = ["BENCHMARKS_OF", "NOT_RUN", "claim_tables", "differences_of", "text_of_verdict", "verdicts_of"]
 

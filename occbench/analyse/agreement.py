@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from occbench.bench.finished_runs import Comparable, TrainedArm
-from occbench.bench.outcomes import AVERAGE
-from occbench.bench.resampling import joint_draws
+from occbench.bench.measures.outcomes import AVERAGE
+from occbench.bench.measures.resampling import joint_draws
+from occbench.bench.tables.finished_runs import Comparable, TrainedArm
 from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
 

@@ -14,25 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from occbench.analyse.decode_errors import Decoded, decoded_errors
-from occbench.analyse.decode_picture import draw_decoded
-from occbench.analyse.decode_report import report_decode
+from occbench.analyse.decode_errors import Decoded, DecodedErrors, decoded_errors
 from occbench.analyse.decoder import Decoder
 from occbench.analyse.decoder_data import Decodable, decodable
 from occbench.analyse.decoder_training import DecoderRule, decode, train_decoder
 from occbench.analyse.difference_vectors import paired_vectors
-from occbench.analyse.findings import Analysis, save_picture, write_analysis
 from occbench.analyse.opened_run import OpenedRun
-from occbench.bench.images import ImageSet, load_images
-from occbench.bench.materials import test_source_of
-from occbench.bench.memory import memory_bytes
+from occbench.bench.images.images import ImageSet, load_images
+from occbench.bench.images.materials import test_source_of
+from occbench.bench.images.memory import memory_bytes
 from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
 from occbench.core.types import Condition
 
-__all__ = ["DecodeRequest", "write_decode"]
-
-_SHOWN = 6
+__all__ = ["DecodeRequest", "Judged", "judge_decoder"]
 
 
 @dataclass(frozen=True)
@@ -59,18 +54,35 @@ class DecodeRequest:
             raise ConfigError("a decoder needs 2 training images and 2 held-out images or more: raise --images.")
 
 
-def write_decode(
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What became of the held-out images.
+
+    Attributes:
+        images: what was to be decoded, clean first.
+        decoded: what the decoder made of real and of pseudo vectors.
+        errors: of both, and of guesses.
+        training_count: images that the decoder was trained on.
+    """
+
+    images: Tensor
+    decoded: Decoded
+    errors: DecodedErrors
+    training_count: int
+
+
+def judge_decoder(
     run: OpenedRun,
     request: DecodeRequest,
-    folder: Path,
+    kept: Path,
     on_epoch: Callable[[int, float], None] = lambda _epoch, _loss: None,
-) -> Analysis:
-    """Train what is left of the decoder, judge, draw and write; return the analysis.
+) -> Judged:
+    """Train what is left of the decoder and judge it on held-out images.
 
     Args:
         run: the trained network.
         request: what to do.
-        folder: for the files; what is kept between calls lies in ``folder/decoder``.
+        kept: folder of what is kept between calls.
         on_epoch: told after every epoch, as ``train_decoder``.
 
     Raises:
@@ -81,23 +93,13 @@ def write_decode(
     held_out = _spread(run, request.held_out, held_out=True)
     size_px = request.rule.size_px
     _check_memory(len(training) * (1 + len(conditions)), size_px)
-    kept = folder / "decoder"
     data = decodable(run, training, conditions, size_px, kept / "vectors.safetensors")
     decoder = train_decoder(data, request.rule, kept, run.pipeline.device, on_epoch)
     judged = decodable(run, held_out, conditions, size_px)
     pseudo = _pseudo_vectors(run, judged, held_out.keys, conditions, request.rule.seed)
-    decoded = Decoded(
-        _decoded(decoder, judged.vectors),
-        _decoded(decoder, pseudo),
-    )
+    decoded = Decoded(_decoded(decoder, judged.vectors), _decoded(decoder, pseudo))
     errors = decoded_errors(data, judged, decoded, _kept(run, judged, pseudo))
-    save_picture(
-        lambda: draw_decoded(judged.images, decoded.real, decoded.pseudo, min(_SHOWN, len(held_out))),
-        folder / "decode.png",
-    )
-    made = report_decode(run, request, (len(training), len(held_out), len(conditions)), errors)
-    write_analysis(made, folder)
-    return made
+    return Judged(judged.images, decoded, errors, len(training))
 
 
 def _decoded(decoder: Decoder, vectors: Tensor) -> Tensor:

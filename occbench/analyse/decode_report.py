@@ -1,33 +1,53 @@
 """The page of figure 7: errors on held-out images and the verdicts on what the paper says of them."""
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
+from occbench.analyse.decode import DecodeRequest, Judged, judge_decoder
 from occbench.analyse.decode_errors import DecodedErrors
-from occbench.analyse.findings import Analysis, Finding, above
+from occbench.analyse.decode_picture import draw_decoded
+from occbench.analyse.findings import Analysis, Finding, above, save_picture, write_analysis
 from occbench.analyse.intervals import Estimate, over_images
 from occbench.analyse.opened_run import OpenedRun
 
-if TYPE_CHECKING:
-    from occbench.analyse.decode import DecodeRequest
+__all__ = ["write_decode"]
 
-__all__ = ["report_decode"]
-
+_SHOWN: Final = 6
 _WHERE: Final = "figure 7 and section 4.1.2"
 #: Share of pseudo vectors that keep their class from which on the claim is taken to hold [inference].
 _KEPT: Final = 0.95
 
 
-def report_decode(
-    run: OpenedRun, request: "DecodeRequest", counts: tuple[int, int, int], errors: DecodedErrors
+def write_decode(
+    run: OpenedRun,
+    request: DecodeRequest,
+    folder: Path,
+    on_epoch: Callable[[int, float], None] = lambda _epoch, _loss: None,
 ) -> Analysis:
-    """Return the analysis.
+    """Train what is left of the decoder, judge, draw and write; return the analysis.
 
     Args:
-        run: the network.
-        request: what was asked.
-        counts: training images, held-out images and conditions.
-        errors: of the held-out images.
+        run: the trained network.
+        request: what to do.
+        folder: for the files; what is kept between calls lies in ``folder/decoder``.
+        on_epoch: told after every epoch, as ``train_decoder``.
+
+    Raises:
+        ConfigError: the run has no pairs, or the images do not fit into memory.
     """
+    judged = judge_decoder(run, request, folder / "decoder", on_epoch)
+    shown = min(_SHOWN, len(judged.images))
+    save_picture(
+        lambda: draw_decoded(judged.images, judged.decoded.real, judged.decoded.pseudo, shown), folder / "decode.png"
+    )
+    made = _page(run, request, judged)
+    write_analysis(made, folder)
+    return made
+
+
+def _page(run: OpenedRun, request: DecodeRequest, judged: Judged) -> Analysis:
+    errors = judged.errors
     rule = request.rule
     named = {
         "clean image, decoded from its vector": errors.clean,
@@ -47,7 +67,7 @@ def report_decode(
         [name, f"{100 * item.value:.1f} %", f"[{100 * item.low:.1f}, {100 * item.high:.1f}]"]
         for name, item in kept.items()
     ]
-    training, held_out, conditions = counts
+    training, held_out, conditions = judged.training_count, len(judged.images), judged.images.shape[1] - 1
     return Analysis(
         name="decode",
         title=f"Decoded deep feature vectors: {run.name}",

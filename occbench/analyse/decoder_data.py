@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from occbench.analyse.opened_run import OpenedRun
-from occbench.bench.images import ImageSet, render_batch
+from occbench.bench.images.images import ImageSet, render_batch
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import DatasetError
 from occbench.core.files import whole_file

@@ -15,8 +15,8 @@ from torch.nn.functional import mse_loss
 
 from occbench.analyse.decoder import Decoder, build_decoder
 from occbench.analyse.decoder_data import Decodable
-from occbench.bench.images import batches
-from occbench.bench.states import load_state, save_state
+from occbench.bench.images.images import batches
+from occbench.bench.training.states import load_state, save_state
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream

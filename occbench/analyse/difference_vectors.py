@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from occbench.analyse.opened_run import OpenedRun
-from occbench.bench.images import ImageSet, render_batch
+from occbench.bench.images.images import ImageSet, render_batch
 from occbench.core.types import Condition
 
 __all__ = ["PairedVectors", "paired_vectors"]

@@ -1,6 +1,6 @@
 """Means over images with their intervals: cells of one image stand or fall together, so the image is the unit.
 
-With complete predictions this is the cluster-robust interval of ``bench.statistics``, for any value an image has: a
+With complete predictions this is the cluster-robust interval of ``measures.statistics``, for any value an image has: a
 share of right answers, a difference of two such shares, a squared error.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from occbench.bench.outcomes import Outcomes
+from occbench.bench.measures.outcomes import Outcomes
 from occbench.core.errors import ConfigError
 
 __all__ = ["Estimate", "over_images", "shares_by_image"]

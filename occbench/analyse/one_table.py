@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from occbench.bench.finished_runs import Comparable, comparable, find_runs
+from occbench.bench.tables.finished_runs import Comparable, comparable, find_runs
 from occbench.core.errors import ConfigError
 
 __all__ = ["one_table"]

@@ -14,12 +14,13 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from occbench.bench.images import ImageSet, load_images
-from occbench.bench.materials import Materials, load_materials, test_source_of
-from occbench.bench.pipeline import Pipeline
-from occbench.bench.protocol import Arm, Benchmark, TrainRule, load_benchmark
-from occbench.bench.states import load_state
-from occbench.bench.training_run import extend
+from occbench.bench.batches.pipeline import Pipeline
+from occbench.bench.images.images import ImageSet, load_images
+from occbench.bench.images.materials import Materials, load_materials, test_source_of
+from occbench.bench.protocol.benchmark import Arm, Benchmark, load_benchmark
+from occbench.bench.protocol.rules import TrainRule
+from occbench.bench.training.states import load_state
+from occbench.bench.training.training_run import extend
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.interfaces import Source
 from occbench.core.seeding import stream

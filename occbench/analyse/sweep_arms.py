@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from occbench.bench.protocol import Arm, Benchmark
+from occbench.bench.protocol.benchmark import Arm, Benchmark
 from occbench.core.errors import ConfigError
 from occbench.data.config import apply_overrides, validate
 

@@ -1,16 +1,14 @@
 """What Cen et al. say about figure 6 (section 4.1.1), judged on a sweep over alpha and beta."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from occbench.analyse.findings import Finding, Verdict, above, within
 from occbench.analyse.intervals import Estimate, over_images
-
-if TYPE_CHECKING:
-    from occbench.analyse.sweep import Sweep, SweepPoint
+from occbench.analyse.sweep import Sweep, SweepPoint
 
 __all__ = ["ALPHA", "BETA", "judge_sweep"]
 
@@ -21,7 +19,7 @@ _SMALL: Final = 0.6
 _WHERE: Final = "section 4.1.1 and figure 6"
 
 
-def judge_sweep(sweep: "Sweep") -> list[Finding]:
+def judge_sweep(sweep: Sweep) -> list[Finding]:
     """Return the figure's claims with their verdicts; nothing where alpha and beta are not what was varied."""
     if {variation.key for variation in sweep.variations} != {ALPHA, BETA}:
         return []
@@ -34,7 +32,7 @@ def judge_sweep(sweep: "Sweep") -> list[Finding]:
     ]
 
 
-def _large_beta(sweep: "Sweep") -> Finding:
+def _large_beta(sweep: Sweep) -> Finding:
     claim = "beta > 1 lowers the accuracy on clean images"
     found = []
     for point in sweep.points:
@@ -49,7 +47,7 @@ def _large_beta(sweep: "Sweep") -> Finding:
     )
 
 
-def _high_alpha(sweep: "Sweep", images: str) -> Finding:
+def _high_alpha(sweep: Sweep, images: str) -> Finding:
     claim = f"alpha = 0.95 is worse than alpha = 0.9 on {images} images, for most of beta's values"
     pairs = []
     for beta in _values(sweep, BETA):
@@ -64,7 +62,7 @@ def _high_alpha(sweep: "Sweep", images: str) -> Finding:
     )
 
 
-def _small_beta(sweep: "Sweep") -> Finding:
+def _small_beta(sweep: Sweep) -> Finding:
     claim = f"beta < 1 changes the accuracy on clean images by less than {_SMALL} points"
     found = [sweep.against_classical(point)[0] for point in sweep.points if point.values[BETA] < 1]
     if not found:
@@ -79,7 +77,7 @@ def _small_beta(sweep: "Sweep") -> Finding:
     )
 
 
-def _default_alpha(sweep: "Sweep") -> Finding:
+def _default_alpha(sweep: Sweep) -> Finding:
     claim = "at beta = 1, alpha = 0.9 is the best for clean and for occluded images"
     usual = _find(sweep, 0.9, 1.0)
     others = [point for point in sweep.points if point.values[BETA] == 1 and point.values[ALPHA] != 0.9]
@@ -101,15 +99,15 @@ def _default_alpha(sweep: "Sweep") -> Finding:
     return Finding(claim, _WHERE, verdict, evidence)
 
 
-def _find(sweep: "Sweep", alpha: float, beta: float) -> "SweepPoint | None":
+def _find(sweep: Sweep, alpha: float, beta: float) -> SweepPoint | None:
     return next((item for item in sweep.points if item.values[ALPHA] == alpha and item.values[BETA] == beta), None)
 
 
-def _values(sweep: "Sweep", key: str) -> list[Any]:
+def _values(sweep: Sweep, key: str) -> list[Any]:
     return list(dict.fromkeys(point.values[key] for point in sweep.points))
 
 
-def _of(point: "SweepPoint", images: str) -> NDArray[np.float64]:
+def _of(point: SweepPoint, images: str) -> NDArray[np.float64]:
     return point.clean if images == "clean" else point.occluded
 
 

@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from occbench.analyse.sweep import Sweep, SweepPoint
 from occbench.core.errors import ConfigError
 from occbench.report.palette import COLOURS, DASHES, MARKERS, line_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from occbench.analyse.sweep import Sweep, SweepPoint
 
 __all__ = ["axis_key", "draw_sweep"]
 
@@ -27,7 +26,7 @@ def axis_key(sweep_keys: list[str], along: str) -> str:
     raise ConfigError(f"--along {along}: the sweep varies {', '.join(sweep_keys)}. Ask for one of them.")
 
 
-def draw_sweep(sweep: "Sweep", along: str) -> "Figure":
+def draw_sweep(sweep: Sweep, along: str) -> "Figure":
     """Draw accuracy minus the classical arm's, in percentage points, with 95 % bands over images.
 
     Args:
@@ -61,8 +60,8 @@ def draw_sweep(sweep: "Sweep", along: str) -> "Figure":
 
 def _line(
     axes: Any,  # noqa: ANN401 - matplotlib is untyped here
-    sweep: "Sweep",
-    points: "list[SweepPoint]",
+    sweep: Sweep,
+    points: list[SweepPoint],
     key: str,
     which: tuple[int, int, str],
 ) -> None:

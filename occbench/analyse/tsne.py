@@ -5,24 +5,16 @@ between clusters mean nothing in it. What is claimed of the picture is therefore
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from occbench.analyse.difference_vectors import PairedVectors, paired_vectors
-from occbench.analyse.findings import Analysis, save_picture, write_analysis
-from occbench.analyse.geometry import ClusterScore, own_class_shares, own_pattern_share, silhouette_of
-from occbench.analyse.opened_run import OpenedRun
-from occbench.analyse.tsne_picture import draw_all_classes, draw_vectors
-from occbench.analyse.tsne_report import Measured, report_tsne
+from occbench.analyse.difference_vectors import PairedVectors
+from occbench.analyse.geometry import ClusterScore, silhouette_of
 from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
 
-__all__ = ["EmbeddingRequest", "chosen_classes", "embed", "pattern_silhouettes", "write_tsne"]
-
-_SHUFFLES = 200
-_SHUFFLES_OF_ALL = 20
+__all__ = ["EmbeddingRequest", "chosen_classes", "embed", "pattern_silhouettes"]
 
 
 @dataclass(frozen=True)
@@ -98,33 +90,6 @@ def embed(vectors: NDArray[np.floating], seed: int) -> NDArray[np.float64]:
     perplexity = min(30.0, (len(vectors) - 1) / 3)
     made = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(vectors)
     return np.asarray(made, dtype=np.float64)
-
-
-def write_tsne(run: OpenedRun, request: EmbeddingRequest, folder: Path) -> Analysis:
-    """Compute, draw and write the analysis; return it.
-
-    Raises:
-        ConfigError: classes, images or a group that the run does not have.
-    """
-    names = tuple(run.materials.split.classes)
-    conditions = run.conditions(request.group)
-    labels = chosen_classes(request, names, run.image_counts(held_out=request.held_out))
-    images = run.draw(labels, request.images, request.seed, held_out=request.held_out)
-    paired = paired_vectors(run, images, conditions)
-    shares = own_class_shares(paired, request.beta)
-    few = pattern_silhouettes(paired, request.seed, _SHUFFLES)
-    shown = [names[label] for label in labels]
-    patterns = [str(item.parameters.get("occluder", item.name)) for item in conditions]
-    save_picture(lambda: draw_vectors(paired, shown, patterns, request.beta, request.seed, embed), folder / "tsne.png")
-    every = None
-    if request.all_classes:
-        drawn = run.draw(range(len(names)), request.all_classes, request.seed, held_out=False)
-        whole = paired_vectors(run, drawn, conditions)
-        every = (pattern_silhouettes(whole, request.seed, _SHUFFLES_OF_ALL)[0], own_pattern_share(whole))
-        save_picture(lambda: draw_all_classes(whole, patterns, request.seed, embed), folder / "tsne-all.png")
-    made = report_tsne(run, request, Measured(shown, patterns, *few, every, len(names), shares))
-    write_analysis(made, folder)
-    return made
 
 
 def pattern_silhouettes(paired: PairedVectors, seed: int, shuffles: int) -> tuple[ClusterScore, ClusterScore]:

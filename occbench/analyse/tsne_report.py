@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
-from occbench.analyse.findings import Analysis, Finding, above, within
-from occbench.analyse.geometry import ClusterScore, OwnClass
+from occbench.analyse.difference_vectors import paired_vectors
+from occbench.analyse.findings import Analysis, Finding, above, save_picture, within, write_analysis
+from occbench.analyse.geometry import ClusterScore, OwnClass, own_class_shares, own_pattern_share
 from occbench.analyse.intervals import Estimate
 from occbench.analyse.opened_run import OpenedRun
+from occbench.analyse.tsne import EmbeddingRequest, chosen_classes, embed, pattern_silhouettes
+from occbench.analyse.tsne_picture import draw_all_classes, draw_vectors
 
-if TYPE_CHECKING:
-    from occbench.analyse.tsne import EmbeddingRequest
+__all__ = ["write_tsne"]
 
-__all__ = ["Measured", "report_tsne"]
-
+_SHUFFLES: Final = 200
+_SHUFFLES_OF_ALL: Final = 20
 #: A class is "easily separated" from here on [inference]; the paper gives no number.
 _SEPARATED: Final = 0.95
 #: Shares of vectors nearest their own class that differ by less are alike [inference].
@@ -21,7 +24,7 @@ _ALIKE: Final = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class _Measured:
     """What was measured in the original space.
 
     Attributes:
@@ -44,7 +47,34 @@ class Measured:
     shares: OwnClass
 
 
-def report_tsne(run: OpenedRun, request: "EmbeddingRequest", measured: Measured) -> Analysis:
+def write_tsne(run: OpenedRun, request: EmbeddingRequest, folder: Path) -> Analysis:
+    """Compute, draw and write the analysis; return it.
+
+    Raises:
+        ConfigError: classes, images or a group that the run does not have.
+    """
+    names = tuple(run.materials.split.classes)
+    conditions = run.conditions(request.group)
+    labels = chosen_classes(request, names, run.image_counts(held_out=request.held_out))
+    images = run.draw(labels, request.images, request.seed, held_out=request.held_out)
+    paired = paired_vectors(run, images, conditions)
+    shares = own_class_shares(paired, request.beta)
+    few = pattern_silhouettes(paired, request.seed, _SHUFFLES)
+    shown = [names[label] for label in labels]
+    patterns = [str(item.parameters.get("occluder", item.name)) for item in conditions]
+    save_picture(lambda: draw_vectors(paired, shown, patterns, request.beta, request.seed, embed), folder / "tsne.png")
+    every = None
+    if request.all_classes:
+        drawn = run.draw(range(len(names)), request.all_classes, request.seed, held_out=False)
+        whole = paired_vectors(run, drawn, conditions)
+        every = (pattern_silhouettes(whole, request.seed, _SHUFFLES_OF_ALL)[0], own_pattern_share(whole))
+        save_picture(lambda: draw_all_classes(whole, patterns, request.seed, embed), folder / "tsne-all.png")
+    made = _page(run, request, _Measured(shown, patterns, *few, every, len(names), shares))
+    write_analysis(made, folder)
+    return made
+
+
+def _page(run: OpenedRun, request: EmbeddingRequest, measured: _Measured) -> Analysis:
     """Return the analysis: table, verdicts and numbers."""
     by_pattern, by_class, every, shares = measured.by_pattern, measured.by_class, measured.every, measured.shares
     rows = [
@@ -85,7 +115,7 @@ def report_tsne(run: OpenedRun, request: "EmbeddingRequest", measured: Measured)
     )
 
 
-def _about(request: "EmbeddingRequest", measured: Measured) -> list[str]:
+def _about(request: EmbeddingRequest, measured: _Measured) -> list[str]:
     shown, patterns = measured.classes, measured.patterns
     kind = "test" if request.held_out else "training"
     images = len(shown) * request.images
@@ -101,7 +131,7 @@ def _about(request: "EmbeddingRequest", measured: Measured) -> list[str]:
     ]
 
 
-def _findings(measured: Measured) -> list[Finding]:
+def _findings(measured: _Measured) -> list[Finding]:
     by_pattern, by_class, every, shares = measured.by_pattern, measured.by_class, measured.every, measured.shares
     clustered = by_pattern.value > max(by_pattern.chance, by_class.value)
     found = [
@@ -150,7 +180,7 @@ def _findings(measured: Measured) -> list[Finding]:
 
 
 def _numbers(
-    run: OpenedRun, request: "EmbeddingRequest", measured: Measured, named: dict[str, Estimate]
+    run: OpenedRun, request: EmbeddingRequest, measured: _Measured, named: dict[str, Estimate]
 ) -> dict[str, Any]:
     scores = (measured.by_pattern, measured.by_class, None if measured.every is None else measured.every[0])
     names = ("by pattern", "by class", "by pattern, all classes")
@@ -174,7 +204,7 @@ def _numbers(
     }
 
 
-def _pictures(request: "EmbeddingRequest", measured: Measured) -> dict[str, str]:
+def _pictures(request: EmbeddingRequest, measured: _Measured) -> dict[str, str]:
     two = (
         f"two t-SNE maps of {request.images} images each of {', '.join(measured.classes)}: left, vectors of clean and "
         f"occluded images and their difference vectors under {len(measured.patterns)} patterns; right, with pseudo "

@@ -1,1 +1,1 @@
-"""The harness: protocols, training, scoring, metrics, statistics and records."""
+"""The harness, from a benchmark's file to its tables; every room imports only from those below it."""

@@ -60,7 +60,8 @@ def tsne(
     Do difference vectors cluster by occlusion pattern? Do pseudo vectors stay with their class? Both are measured in
     the network's own space; the map is for the eye. Take a run of the classical arm, as the paper did.
     """
-    from occbench.analyse.tsne import EmbeddingRequest, write_tsne
+    from occbench.analyse.tsne import EmbeddingRequest
+    from occbench.analyse.tsne_report import write_tsne
 
     request = EmbeddingRequest(
         _names(classes), class_count, images, group, beta, images_from == "test", all_classes, seed
@@ -105,12 +106,13 @@ def sweep(
     The combinations are ordinary cells in RUNS: a repeated command does only what is missing, and a combination that
     the benchmark's own arm has is that arm's cell. Accuracies are drawn against the classical arm's.
     """
-    from occbench.analyse.sweep import read_sweep, write_sweep
+    from occbench.analyse.sweep import read_sweep
     from occbench.analyse.sweep_arms import parse_variation, sweep_arms, with_sweep
     from occbench.analyse.sweep_picture import axis_key
-    from occbench.bench.forecast import forecast
-    from occbench.bench.jobs import Request
-    from occbench.bench.protocol import load_benchmark
+    from occbench.analyse.sweep_report import write_sweep
+    from occbench.bench.protocol.benchmark import load_benchmark
+    from occbench.bench.running.forecast import forecast
+    from occbench.bench.running.jobs import Request
     from occbench.cli.progress import decoding_lines
     from occbench.cli.terminal import show_forecast, show_plan
 
@@ -168,7 +170,8 @@ def decode(
     A stopped training goes on where it was. The paper's size needs a GPU; --size 32 --width 256 takes minutes on a CPU.
     The errors are of held-out images, beside those of guessing a mean image.
     """
-    from occbench.analyse.decode import DecodeRequest, write_decode
+    from occbench.analyse.decode import DecodeRequest
+    from occbench.analyse.decode_report import write_decode
     from occbench.analyse.decoder_training import DecoderRule
 
     def on_epoch(epoch: int, loss: float) -> None:

@@ -32,7 +32,7 @@ def report(
     set_: SetOption = None,
 ) -> None:
     """Make tables, claim verdicts and a page from finished runs; nothing is trained or scored."""
-    from occbench.bench.table import build_results
+    from occbench.bench.tables.table import build_results
     from occbench.report.benchmark_report import write_report
     from occbench.report.wording import count_verdicts, percent_points, title
 
@@ -58,9 +58,9 @@ def _examples(
     results: "ResultSet", runs: Path, benchmark: str, source: str, changes: tuple[str, ...], count: int
 ) -> "Iterator[ExamplePrediction]":
     """Open the benchmark's images again and make examples of one table."""
-    from occbench.bench.examples import example_predictions
-    from occbench.bench.materials import load_materials
-    from occbench.bench.protocol import load_benchmark
+    from occbench.bench.images.materials import load_materials
+    from occbench.bench.protocol.benchmark import load_benchmark
+    from occbench.bench.tables.examples import example_predictions
 
     loaded = load_benchmark(benchmark or results.benchmark, changes)
     # as many test images as were scored: all of them, or the same evenly spread part

@@ -155,7 +155,7 @@ def list_plugins(
     ],
 ) -> None:
     """List what there is, with a line about each."""
-    from occbench.bench.protocol import benchmark_names, load_benchmark
+    from occbench.bench.protocol.benchmark import benchmark_names, load_benchmark
     from occbench.core.plugins import describe_plugins
     from occbench.data.recipe import load_recipe, recipe_names
 

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from occbench.cli.terminal import readable_time
 
 if TYPE_CHECKING:
-    from occbench.bench.cell import Cell
-    from occbench.bench.run import Listener
-    from occbench.bench.train import Epoch
+    from occbench.bench.protocol.cell import Cell
+    from occbench.bench.running.listener import Listener
+    from occbench.bench.training.train import Epoch
 
 __all__ = ["Pace", "decoding_lines", "run_progress"]
 
@@ -54,7 +54,7 @@ class Pace:
 def decoding_lines(
     console: Console | None = None, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[int, int], None]:
-    """Return a listener for ``bench.pixel_store.PixelStore`` that says now and then how far decoding is.
+    """Return a listener for ``images.pixel_store.PixelStore`` that says now and then how far decoding is.
 
     Args:
         console: where it is said; standard error by default.
@@ -118,7 +118,7 @@ def _epoch_line(cell: "Cell", epoch: "Epoch") -> str:
 
 @contextmanager
 def _bars(epochs: int, predictions: int, console: Console) -> "Iterator[Listener]":
-    from occbench.bench.run import Listener
+    from occbench.bench.running.listener import Listener
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
     watch = _Watch(epochs, predictions)
@@ -149,7 +149,7 @@ def _bars(epochs: int, predictions: int, console: Console) -> "Iterator[Listener
 
 
 def _lines(epochs: int, predictions: int, console: Console) -> "Listener":
-    from occbench.bench.run import Listener
+    from occbench.bench.running.listener import Listener
 
     watch = _Watch(epochs, predictions)
 

@@ -125,7 +125,7 @@ def _runs(directory: Path, repo: "RepoName", licence: str, checkpoints: bool) ->
     from occbench.publish.runs import checkpoints_bundle, runs_bundle
 
     find_runs(directory)  # before the heavy imports
-    from occbench.bench.table import build_results
+    from occbench.bench.tables.table import build_results
     from occbench.report.benchmark_report import write_report
 
     with TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from occbench.bench.ready import Scores
+    from occbench.bench.ready.score_ready import Scores
 
 
 def register(app: typer.Typer) -> None:
@@ -57,10 +57,10 @@ def score(
     """
     import torch
 
-    from occbench.bench.pipeline import Pipeline
-    from occbench.bench.ready import score_dataset
-    from occbench.bench.ready_data import open_data
-    from occbench.bench.ready_model import ready_model
+    from occbench.bench.batches.pipeline import Pipeline
+    from occbench.bench.ready.ready_data import open_data
+    from occbench.bench.ready.ready_model import ready_model
+    from occbench.bench.ready.score_ready import score_dataset
 
     classes = open_data(data, stored=stored).classes
     loaded = ready_model(model, classes, pretrained=pretrained, weights=weights, classes_map=classes_map)
@@ -85,7 +85,7 @@ def score(
 
 def show_groups(found: "Scores") -> None:
     """Print the headline metric and its interval for the clean images, every condition group and the average."""
-    from occbench.bench.records import HEADLINE_METRICS
+    from occbench.bench.measures.records import HEADLINE_METRICS
 
     rows = [record for record in found.records if record.metric in HEADLINE_METRICS]
     name = "  mAP" if rows[0].metric == "map" else "top-1"

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from occbench.bench.cell import Cell
-    from occbench.bench.forecast import Forecast
-    from occbench.bench.jobs import Request
-    from occbench.bench.materials import Materials
-    from occbench.bench.records import Record
+    from occbench.bench.images.materials import Materials
+    from occbench.bench.measures.records import Record
+    from occbench.bench.protocol.cell import Cell
+    from occbench.bench.running.forecast import Forecast
+    from occbench.bench.running.jobs import Request
     from occbench.data.manifest import Manifest
     from occbench.generate.plan import Estimate
     from occbench.generate.run import Progress as Finished
@@ -86,7 +86,7 @@ def show_manifest(manifest: "Manifest", out: Path | str) -> None:
 
 def show_plan(materials: "Materials", todo: "list[Cell]", runs: Path) -> None:
     """Print what will be trained and scored."""
-    from occbench.bench.left import left_of
+    from occbench.bench.running.left import left_of
 
     done = sum(not left_of(cell, materials, runs) for cell in todo)
     images = len(materials.test) * len(materials.test_conditions)
@@ -117,8 +117,8 @@ def show_forecast(found: "Forecast", request: "Request") -> None:
 
 def show_cell(cell: "Cell", records: "list[Record]", runs: Path) -> None:
     """Print the result of a cell, and what of its test set was left out."""
-    from occbench.bench.home import stored_manifest
-    from occbench.bench.records import HEADLINE_METRICS
+    from occbench.bench.measures.records import HEADLINE_METRICS
+    from occbench.bench.running.home import stored_manifest
 
     row = {record.group: record for record in records if record.metric in HEADLINE_METRICS}
     clean, average = f"clean {row['clean'].value:.2f}, " if "clean" in row else "", row["avg"]

@@ -13,10 +13,10 @@ from occbench.cli.datasets import SetOption, SourceOption
 from occbench.cli.engine import AddressOption, Engine, EngineOption
 
 if TYPE_CHECKING:
-    from occbench.bench.cell import Cell
-    from occbench.bench.jobs import Request
-    from occbench.bench.materials import Materials
-    from occbench.bench.protocol import Benchmark
+    from occbench.bench.images.materials import Materials
+    from occbench.bench.protocol.benchmark import Benchmark
+    from occbench.bench.protocol.cell import Cell
+    from occbench.bench.running.jobs import Request
     from occbench.core.interfaces import Executor
 
 
@@ -78,10 +78,10 @@ def run_benchmark(
 
     Each cell lives in RUNS/<fingerprint>; a changed setting is a new cell, never an overwritten one.
     """
-    from occbench.bench.forecast import forecast
-    from occbench.bench.jobs import Request
-    from occbench.bench.protocol import load_benchmark
-    from occbench.bench.ranks import leave_ranks
+    from occbench.bench.batches.ranks import leave_ranks
+    from occbench.bench.protocol.benchmark import load_benchmark
+    from occbench.bench.running.forecast import forecast
+    from occbench.bench.running.jobs import Request
     from occbench.cli.progress import decoding_lines
     from occbench.cli.terminal import show_forecast, show_plan
 
@@ -142,7 +142,7 @@ def join_other_processes(jobs: int, where: Engine) -> None:
     Raises:
         ConfigError: several jobs, or a cluster, are asked for, too.
     """
-    from occbench.bench.ranks import join_ranks
+    from occbench.bench.batches.ranks import join_ranks
     from occbench.core.errors import ConfigError
 
     rank, size = join_ranks()
@@ -168,7 +168,7 @@ def run_all(request: "Request", materials: "Materials", todo: "list[Cell]", exec
         todo: its cells.
         executor: a cluster's; None runs here.
     """
-    from occbench.bench.ranks import own_runs, rank_and_size
+    from occbench.bench.batches.ranks import own_runs, rank_and_size
 
     starts = [cell.warm_up for cell in todo if cell.warm_up is not None]
     rank, _ = rank_and_size()
@@ -180,11 +180,11 @@ def run_missing(request: "Request", materials: "Materials", todo: "list[Cell]", 
     """Run what is missing in a folder of runs that is this process's own; see ``run_all``."""
     from rich.console import Console
 
-    from occbench.bench.jobs import Workplace, first_jobs, run_cells
-    from occbench.bench.left import left_of, sum_of
-    from occbench.bench.pipeline import ActivationCache
-    from occbench.bench.ranks import rank_and_size
-    from occbench.bench.tracking import find_tracker
+    from occbench.bench.batches.pipeline import ActivationCache
+    from occbench.bench.batches.ranks import rank_and_size
+    from occbench.bench.running.jobs import Workplace, first_jobs, run_cells
+    from occbench.bench.running.left import left_of, sum_of
+    from occbench.bench.running.tracking import find_tracker
     from occbench.cli.progress import run_progress
     from occbench.cli.terminal import show_cell
     from occbench.engine.local import LocalExecutor
@@ -217,7 +217,7 @@ def validate(
 
     Exit code 1 where a check failed.
     """
-    from occbench.bench.validate import validate_method
+    from occbench.bench.training.validate import validate_method
     from occbench.data.config import apply_overrides
 
     options: dict[str, Any] = {}
@@ -280,8 +280,8 @@ def wanted_cells(materials: "Materials", weights: dict[str, Path], arms: list[st
     Raises:
         ConfigError: an arm's pairs are of a condition group that there is not, or its method is for other labels.
     """
-    from occbench.bench.cell import cells
-    from occbench.bench.untrained import check_task
+    from occbench.bench.protocol.cell import cells
+    from occbench.bench.training.untrained import check_task
 
     benchmark = materials.benchmark
     for name in arms:

@@ -5,13 +5,24 @@ and scorer ask it and need not know which one they are at.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Final, final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["EVERY_TASK", "MULTI_LABEL", "SINGLE_LABEL", "TASKS", "MultiLabel", "SingleLabel", "Task", "task_of"]
+__all__ = [
+    "EVERY_TASK",
+    "MULTI_LABEL",
+    "SINGLE_LABEL",
+    "TASKS",
+    "MultiLabel",
+    "SingleLabel",
+    "Task",
+    "stored_task",
+    "task_entry",
+    "task_of",
+]
 
 
 class Task(ABC):
@@ -152,3 +163,13 @@ EVERY_TASK: Final = frozenset(TASKS)
 def task_of(targets: "Tensor") -> Task:
     """Return the task that targets are of: rows of classes are multi-label, single numbers are not."""
     return MULTI_LABEL if targets.ndim == 2 else SINGLE_LABEL
+
+
+def task_entry(task: Task) -> dict[str, str]:
+    """Return a run manifest's entry ``task``: none where an image has one label, as manifests had none before."""
+    return {} if task is SINGLE_LABEL else {"task": task.name}
+
+
+def stored_task(manifest: Mapping[str, Any]) -> Task:
+    """Return the task that a run manifest's entry ``task`` names."""
+    return TASKS[str(manifest.get("task", SINGLE_LABEL.name))]

@@ -1,6 +1,5 @@
 """A recipe: one YAML file says exactly which dataset is made; its canonical JSON has a fingerprint."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -8,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from occbench.core.canonical import fingerprint
+from occbench.core.embedded import Shelf
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion, Source
 from occbench.core.places import fetch_folder, is_url
@@ -18,7 +18,7 @@ from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build
 __all__ = ["PluginSpec", "Recipe", "Storage", "find_recipe", "load_recipe", "parse_recipe", "recipe_names"]
 
 #: Where recipes live: in an installed wheel inside the package, in a checkout beside it.
-_FOLDERS: Final = (Path(__file__).parents[1] / "_recipes", Path(__file__).parents[2] / "recipes")
+_SHELF: Final = Shelf("recipes", ".yaml", "recipe")
 
 
 class Storage(FrozenModel):
@@ -150,7 +150,7 @@ class Recipe(FrozenModel):
 
 def recipe_names() -> list[str]:
     """Return the names of the packaged recipes, sorted."""
-    return sorted({file.stem for folder in _FOLDERS if folder.is_dir() for file in folder.glob("*.yaml")})
+    return _SHELF.names()
 
 
 def find_recipe(name_or_path: str) -> Path:
@@ -159,15 +159,7 @@ def find_recipe(name_or_path: str) -> Path:
     Raises:
         ConfigError: neither a packaged name nor a file.
     """
-    for folder in _FOLDERS:
-        if (packaged := folder / f"{name_or_path}.yaml").is_file():
-            return packaged
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
-    close = difflib.get_close_matches(name_or_path, recipe_names(), n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Packaged: {', '.join(recipe_names())}."
-    raise ConfigError(f"no recipe is called {name_or_path!r}, and there is no such file. {hint}")
+    return _SHELF.find(name_or_path)
 
 
 def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:

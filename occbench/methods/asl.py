@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.tasks import EVERY_TASK
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.option_ranges import check_range
 
 __all__ = ["AsymmetricLoss"]

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.clustering import k_means, spectral_clusters, vmf_kernels
 from occbench.methods.compositional_model import CompositionalModel
 from occbench.methods.fitted import full_precision

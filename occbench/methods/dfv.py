@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.tasks import EVERY_TASK
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.difference_vectors import difference_vectors
 
 __all__ = ["DeepFeatureAugmentation"]

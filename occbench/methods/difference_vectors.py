@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import TrainingRun
+from occbench.core.training import TrainingRun
 
 __all__ = ["difference_vectors"]
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from occbench.core.interfaces import Method
 from occbench.core.tasks import EVERY_TASK
+from occbench.core.training import Method
 
 __all__ = ["FineTune"]
 

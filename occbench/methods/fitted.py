@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from occbench.core.interfaces import TrainingRun
+from occbench.core.training import TrainingRun
 
 __all__ = ["Fitted", "fitted", "frozen_vectors", "full_precision"]
 

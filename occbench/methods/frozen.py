@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from occbench.core.interfaces import Method
+from occbench.core.training import Method
 
 __all__ = ["Frozen"]
 

@@ -13,8 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.tasks import EVERY_TASK
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.hidden_pixels import filled, scaled_px
 from occbench.methods.option_ranges import check_probability, check_range
 

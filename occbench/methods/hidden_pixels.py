@@ -5,7 +5,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from occbench.core.interfaces import TrainingRun
+from occbench.core.training import TrainingRun
 
 __all__ = ["filled", "scaled_px"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
-from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.fitted import Fitted, fitted, frozen_vectors, full_precision
 from occbench.methods.option_ranges import check_range
 

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy, mse_loss, normalize
 
-from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.learn_autoencoder import AutoEncoder
 from occbench.methods.option_ranges import check_probability, check_range
 

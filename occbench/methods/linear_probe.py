@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.fitted import Fitted, fitted, frozen_vectors, full_precision
 from occbench.methods.option_ranges import check_range
 

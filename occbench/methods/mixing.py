@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from occbench.core.interfaces import TrainingRun
+from occbench.core.training import TrainingRun
 
 __all__ = ["mixed_by"]
 

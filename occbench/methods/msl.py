@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.nn.functional import kl_div, logsigmoid, mse_loss
 
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.tasks import EVERY_TASK, MULTI_LABEL, Task
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.option_ranges import check_range
 
 __all__ = ["MaskedSupervisedLearning"]

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from occbench.core.compose import composite_batch
-from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.tasks import EVERY_TASK
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.option_ranges import check_probability
 
 __all__ = ["PatternPaste"]

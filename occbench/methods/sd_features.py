@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.tasks import EVERY_TASK
+from occbench.core.training import Method, TrainingRun
 
 __all__ = ["DiffusionFusion"]
 

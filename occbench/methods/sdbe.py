@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.difference_vectors import difference_vectors
 from occbench.methods.fitted import Fitted, fitted, frozen_vectors, full_precision
 from occbench.methods.option_ranges import check_range

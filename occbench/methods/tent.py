@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method, TrainingRun
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.option_ranges import check_range
 
 __all__ = ["Tent", "entropy"]

@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from occbench.core.interfaces import Method, TrainingRun
 from occbench.core.tasks import EVERY_TASK
+from occbench.core.training import Method, TrainingRun
 from occbench.methods.option_ranges import check_range
 
 __all__ = ["TwinTraining"]

@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Extractor
 from occbench.core.pipelines import PipelineFiles, find_pipeline, loading, torch_dtype
 from occbench.core.seeding import stream
+from occbench.core.training import Extractor
 
 __all__ = ["DiffusionFeatures"]
 

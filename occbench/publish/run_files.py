@@ -52,7 +52,7 @@ class _RunManifest(BaseModel):
 
 
 class _Record(BaseModel):
-    """One line of ``records.jsonl``; ``bench.records`` says what the fields mean."""
+    """One line of ``records.jsonl``; ``measures.records`` says what the fields mean."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 

@@ -34,7 +34,7 @@ def opened(classical_home, benchmark_file):
 @pytest.fixture
 def outcomes():
     """Return a function from answers [images][conditions], labels and (name, parameters) of the occluded columns."""
-    from occbench.bench.outcomes import Outcomes
+    from occbench.bench.measures.outcomes import Outcomes
     from occbench.core.types import CLEAN, Condition
 
     def make(correct, labels, occluded):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from occbench.analyse.decode import DecodeRequest, write_decode
+from occbench.analyse.decode import DecodeRequest
+from occbench.analyse.decode_report import write_decode
 from occbench.analyse.decoder_training import DecoderRule
 from occbench.core.errors import ConfigError
 

@@ -5,7 +5,7 @@ import pytest
 
 from occbench.analyse.difficulty import arm_difficulty
 from occbench.analyse.difficulty_report import write_difficulty
-from occbench.bench.finished_runs import Comparable
+from occbench.bench.tables.finished_runs import Comparable
 from occbench.core.errors import ConfigError
 
 OCCLUDED = [
@@ -81,7 +81,7 @@ def test_an_arm_that_is_not_there_is_refused(arm, tmp_path):
 
 def test_runs_without_clean_images_or_without_factors_are_refused(outcomes):
     whole = outcomes(ANSWERS, [0, 0, 1, 1], OCCLUDED)
-    from occbench.bench.outcomes import Outcomes
+    from occbench.bench.measures.outcomes import Outcomes
 
     no_clean = Outcomes(np.asarray(ANSWERS, bool)[:, 1:], whole.labels, whole.conditions[1:])
     with pytest.raises(ConfigError, match="a drop is from clean to occluded"):

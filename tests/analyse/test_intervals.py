@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import t
 
 from occbench.analyse.intervals import Estimate, over_images, shares_by_image
-from occbench.bench.outcomes import Outcomes
+from occbench.bench.measures.outcomes import Outcomes
 from occbench.core.errors import ConfigError
 
 
@@ -37,7 +37,7 @@ def test_shares_are_means_over_conditions_and_seeds(outcomes):
 
 
 def test_it_agrees_with_the_cluster_robust_interval_of_the_tables(outcomes):
-    from occbench.bench.statistics import clustered_interval
+    from occbench.bench.measures.statistics import clustered_interval
 
     answers = [[1, 1, 0], [1, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 1]]
     scored = outcomes(answers, [0, 1, 0, 1, 0], [("a", {}), ("b", {})])

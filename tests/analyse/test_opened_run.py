@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from occbench.analyse.opened_run import open_run
-from occbench.bench.images import render_batch
-from occbench.bench.predictions import block_file
+from occbench.bench.images.images import render_batch
+from occbench.bench.scoring.predictions import block_file
 from occbench.core.errors import ConfigError, DatasetError
 
 

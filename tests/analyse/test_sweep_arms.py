@@ -1,7 +1,7 @@
 import pytest
 
 from occbench.analyse.sweep_arms import Variation, parse_variation, sweep_arms, with_sweep
-from occbench.bench.cell import Cell
+from occbench.bench.protocol.cell import Cell
 from occbench.core.errors import ConfigError
 
 

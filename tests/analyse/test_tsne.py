@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from occbench.analyse.difference_vectors import PairedVectors
-from occbench.analyse.tsne import EmbeddingRequest, chosen_classes, embed, pattern_silhouettes, write_tsne
+from occbench.analyse.tsne import EmbeddingRequest, chosen_classes, embed, pattern_silhouettes
+from occbench.analyse.tsne_report import write_tsne
 from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from occbench.bench.materials import load_materials
-from occbench.bench.protocol import load_benchmark
-from occbench.bench.run import test_set as build_test_set
+from occbench.bench.images.materials import load_materials
+from occbench.bench.protocol.benchmark import load_benchmark
+from occbench.bench.scoring.test_set import test_set as build_test_set
 from occbench.core.errors import BrokenImageError, ConfigError
 from occbench.core.seeding import stream
 from occbench.sources.ar_faces import PICTURES

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from occbench.bench.table import build_results
+from occbench.bench.tables.table import build_results
 from occbench.sources.toyparts import ToyParts
 
 SYNSETS = [f"n{2000000 + 1013 * number:08d}" for number in range(6)]

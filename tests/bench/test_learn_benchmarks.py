@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from occbench.bench.protocol import load_benchmark
-from occbench.bench.table import build_results
+from occbench.bench.protocol.benchmark import load_benchmark
+from occbench.bench.tables.table import build_results
 from occbench.sources.pascal3d_layouts import CLASSES, TYPES, VEHICLES
 from occbench.sources.toyparts import ToyParts
 

@@ -11,17 +11,19 @@ import torch
 from safetensors.torch import save_file
 from sklearn.metrics import average_precision_score
 
-from occbench.bench.cell import cells
-from occbench.bench.examples import example_predictions
-from occbench.bench.label_predictions import read_label_outcomes
-from occbench.bench.materials import load_materials
-from occbench.bench.pipeline import ActivationCache
-from occbench.bench.protocol import Benchmark, load_benchmark
-from occbench.bench.records import read_records
-from occbench.bench.run import Listener, run_cell, test_set
-from occbench.bench.table import build_results
-from occbench.bench.train import Epoch
-from occbench.bench.untrained import untrained
+from occbench.bench.batches.pipeline import ActivationCache
+from occbench.bench.images.materials import load_materials
+from occbench.bench.measures.records import read_records
+from occbench.bench.protocol.benchmark import Benchmark, load_benchmark
+from occbench.bench.protocol.cell import cells
+from occbench.bench.running.listener import Listener
+from occbench.bench.running.run import run_cell
+from occbench.bench.scoring.label_predictions import read_label_outcomes
+from occbench.bench.scoring.test_set import test_set
+from occbench.bench.tables.examples import example_predictions
+from occbench.bench.tables.table import build_results
+from occbench.bench.training.train import Epoch
+from occbench.bench.training.untrained import untrained
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.tasks import MULTI_LABEL

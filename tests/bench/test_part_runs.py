@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from occbench.bench.finished_runs import comparable, find_runs, on_shared_cells
-from occbench.bench.outcomes import on_common_cells
-from occbench.bench.partial import PartialMatrix, read_part
-from occbench.bench.precision import CellDesign, estimate
-from occbench.bench.predictions import block_file, write_block
-from occbench.bench.table import build_results
+from occbench.bench.measures.outcomes import on_common_cells
+from occbench.bench.scoring.partial import PartialMatrix, read_part
+from occbench.bench.scoring.precision import CellDesign, estimate
+from occbench.bench.scoring.predictions import block_file, write_block
+from occbench.bench.tables.finished_runs import comparable, find_runs, on_shared_cells
+from occbench.bench.tables.table import build_results
 from occbench.core.errors import DatasetError
 from occbench.core.files import write_json
 from occbench.core.seeding import stream

@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from occbench.bench.materials import load_materials
-from occbench.bench.protocol import load_benchmark
-from occbench.bench.table import build_results
+from occbench.bench.images.materials import load_materials
+from occbench.bench.protocol.benchmark import load_benchmark
+from occbench.bench.tables.table import build_results
 from occbench.data.datasets import load
 
 ARMS = ["C", "F", "C-Full", "F-Full"]

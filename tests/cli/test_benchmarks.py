@@ -3,7 +3,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from occbench.bench.predictions import block_file, write_block
+from occbench.bench.scoring.predictions import block_file, write_block
 from occbench.cli import app
 from occbench.core.errors import DatasetError
 from occbench.core.files import write_json

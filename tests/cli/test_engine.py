@@ -54,7 +54,7 @@ def test_work_stays_here_unless_a_cluster_is_asked_for():
 
 
 def test_one_cell_on_several_processes_and_a_cluster_exclude_each_other(monkeypatch, occbench_cli, tmp_path):
-    monkeypatch.setattr("occbench.bench.ranks.join_ranks", lambda: (0, 2))
+    monkeypatch.setattr("occbench.bench.batches.ranks.join_ranks", lambda: (0, 2))
     code, _, err = occbench_cli("run-benchmark", "quickstart", "--runs", tmp_path / "runs", "--engine", "ray")
     assert code == 2
     assert "`accelerate launch` one cell 2 processes: use one of them." in err

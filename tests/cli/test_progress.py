@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from occbench.bench.cell import cells
-from occbench.bench.train import Epoch
+from occbench.bench.protocol.cell import cells
+from occbench.bench.training.train import Epoch
 from occbench.cli.progress import Pace, decoding_lines, run_progress
 
 

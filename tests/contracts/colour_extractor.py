@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from occbench.core.interfaces import Extractor
+from occbench.core.training import Extractor
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from occbench.bench.augment import Geometry
-from occbench.bench.batch import ImageBatch, silhouettes
-from occbench.bench.pipeline import ActivationCache, Pipeline
-from occbench.bench.train import train
-from occbench.bench.training_run import Prediction, extend, generator
-from occbench.bench.validate import validate_method
+from occbench.bench.batches.augment import Geometry
+from occbench.bench.batches.batch import ImageBatch, silhouettes
+from occbench.bench.batches.pipeline import ActivationCache, Pipeline
+from occbench.bench.training.train import train
+from occbench.bench.training.training_run import Prediction, extend, generator
+from occbench.bench.training.validate import validate_method
 from occbench.core.canonical import canonical_json
 from occbench.core.compose import composite_batch
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method
 from occbench.core.plugins import BUILT_IN, find_plugin
 from occbench.core.tasks import MULTI_LABEL
+from occbench.core.training import Method
 from occbench.data.config import build_plugin
 from occbench.methods.dfv import DeepFeatureAugmentation
 

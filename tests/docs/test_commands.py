@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from occbench.bench.protocol import benchmark_names, load_benchmark
+from occbench.bench.protocol.benchmark import benchmark_names, load_benchmark
 from occbench.cli import app
 from occbench.core.plugins import BUILT_IN
 from occbench.data.recipe import load_recipe, recipe_names

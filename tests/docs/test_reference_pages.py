@@ -7,11 +7,16 @@ import inspect
 import pytest
 
 import occbench
-from occbench.bench.protocol import benchmark_names
-from occbench.core import interfaces
+from occbench.bench.protocol.benchmark import benchmark_names
+from occbench.core import interfaces, training
 from occbench.core.plugins import BUILT_IN
 from occbench.data.recipe import load_recipe, recipe_names
 
+ROLES = [
+    f"core.{kind}.{name}"
+    for kind, module in (("interfaces", interfaces), ("training", training))
+    for name in module.__all__
+]
 PLUGINS = [(kind, name, target) for kind, names in BUILT_IN.items() for name, target in names.items()]
 
 
@@ -87,11 +92,11 @@ def test_every_public_name_and_every_role_is_on_a_page(hooks):
     pages = importlib.import_module("api_page").api_pages()
     for name in occbench.__all__:
         assert f"## {name}\n\n::: occbench." in pages["api.md"]
-    for name in interfaces.__all__:
-        assert f"::: occbench.core.interfaces.{name}\n" in pages["roles.md"]
+    for name in ROLES:
+        assert f"::: occbench.{name}\n" in pages["roles.md"]
 
 
-@pytest.mark.parametrize("name", [*occbench.__all__, *(f"core.interfaces.{name}" for name in interfaces.__all__)])
+@pytest.mark.parametrize("name", [*occbench.__all__, *ROLES])
 def test_every_public_member_is_documented(name):
     home, _, attribute = name.rpartition(".")
     item = getattr(importlib.import_module(f"occbench.{home}") if home else occbench, attribute)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from occbench.bench.table import build_results
+from occbench.bench.tables.table import build_results
 from occbench.sources.toyparts_scenes import ToyPartsScenes
 from occbench.sources.voc_files import CLASSES
 

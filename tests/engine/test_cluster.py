@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from occbench.bench.cell import cells
-from occbench.bench.jobs import Request, Workplace, run_cells
-from occbench.bench.pipeline import ActivationCache
-from occbench.bench.run import Listener
+from occbench.bench.batches.pipeline import ActivationCache
+from occbench.bench.protocol.cell import cells
+from occbench.bench.running.jobs import Request, Workplace, run_cells
+from occbench.bench.running.listener import Listener
 from occbench.core.errors import BrokenImageError, ConfigError, StorageError, WorkerError
 from occbench.core.interfaces import Executor
 from occbench.core.worker import takes_over, worker_number

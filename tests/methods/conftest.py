@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from occbench.bench.training_run import Prediction
+from occbench.bench.training.training_run import Prediction
 
 DIM, CLASSES = 6, 3
 

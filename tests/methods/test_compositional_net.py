@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from occbench.bench.pipeline import ActivationCache, Pipeline
-from occbench.bench.train import train
-from occbench.bench.training_run import Prediction, extend
+from occbench.bench.batches.pipeline import ActivationCache, Pipeline
+from occbench.bench.training.train import train
+from occbench.bench.training.training_run import Prediction, extend
 from occbench.core.errors import ConfigError
 from occbench.methods.compositional_model import CompositionalModel
 from occbench.methods.compositional_net import CompositionalNet
@@ -149,7 +149,7 @@ def test_training_moves_kernels_and_mixtures_alone_and_resumes(pipeline_of, tiny
 
 
 def test_it_starts_from_encodings_that_are_shares(pipeline_of, tiny_materials, tmp_path):
-    from occbench.bench.training_run import Training
+    from occbench.bench.training.training_run import Training
 
     materials = tiny_materials()
     pipeline = pipeline_of(METHOD)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from occbench.bench.pipeline import ActivationCache
-from occbench.bench.train import train
-from occbench.bench.training_run import Prediction
+from occbench.bench.batches.pipeline import ActivationCache
+from occbench.bench.training.train import train
+from occbench.bench.training.training_run import Prediction
 from occbench.core.errors import ConfigError
 from occbench.methods.dfv import DeepFeatureAugmentation
 from occbench.methods.difference_vectors import difference_vectors

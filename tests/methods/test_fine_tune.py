@@ -3,8 +3,8 @@
 import torch
 from torch.nn.functional import cross_entropy
 
-from occbench.bench.training_run import Prediction
-from occbench.core.interfaces import Method
+from occbench.bench.training.training_run import Prediction
+from occbench.core.training import Method
 from occbench.methods.fine_tune import FineTune
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from occbench.bench.states import load_state, save_state
-from occbench.bench.training_run import Prediction
+from occbench.bench.training.states import load_state, save_state
+from occbench.bench.training.training_run import Prediction
 from occbench.methods.fitted import Fitted, fitted, frozen_vectors, full_precision
 
 

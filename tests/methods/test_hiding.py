@@ -8,8 +8,8 @@ import math
 import pytest
 import torch
 
-from occbench.bench.training_run import Prediction, generator
-from occbench.core.interfaces import Method
+from occbench.bench.training.training_run import Prediction, generator
+from occbench.core.training import Method
 from occbench.methods.cutout import Cutout
 from occbench.methods.gridmask import GridMask
 from occbench.methods.hidden_pixels import scaled_px

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 
-from occbench.bench.batch import ImageBatch
-from occbench.bench.pipeline import ActivationCache, Pipeline
-from occbench.bench.train import train
-from occbench.bench.training_run import Prediction, Training, extend
+from occbench.bench.batches.batch import ImageBatch
+from occbench.bench.batches.pipeline import ActivationCache, Pipeline
+from occbench.bench.training.train import train
+from occbench.bench.training.training_run import Prediction, Training, extend
 from occbench.core.errors import ConfigError
 from occbench.methods.learn import Learn, class_centres, inter_class_loss, intra_class_loss
 from occbench.methods.learn_autoencoder import AutoEncoder

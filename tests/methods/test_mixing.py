@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from occbench.bench.training_run import Prediction, generator
-from occbench.core.interfaces import Method
+from occbench.bench.training.training_run import Prediction, generator
+from occbench.core.training import Method
 from occbench.methods.cutmix import CutMix
 from occbench.methods.mixup import Mixup
 from occbench.methods.patch_mixing import PatchMixing

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from occbench.bench.training_run import Prediction
+from occbench.bench.training.training_run import Prediction
 from occbench.core.errors import ConfigError
 from occbench.methods.fine_tune import FineTune
 from occbench.methods.msl import MaskedSupervisedLearning

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 import occbench.methods.msl as module
-from occbench.bench.training_run import Prediction
+from occbench.bench.training.training_run import Prediction
 from occbench.core.tasks import MULTI_LABEL
 from occbench.methods.asl import AsymmetricLoss
 from occbench.methods.fine_tune import FineTune

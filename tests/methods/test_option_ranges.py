@@ -3,7 +3,7 @@
 import pytest
 
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method
+from occbench.core.training import Method
 from occbench.data.config import build_plugin
 
 WRONG = {

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from occbench.bench.pipeline import ActivationCache
-from occbench.bench.training_run import Prediction, Training, generator
+from occbench.bench.batches.pipeline import ActivationCache
+from occbench.bench.training.training_run import Prediction, Training, generator
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method
+from occbench.core.training import Method
 from occbench.methods.pattern_paste import PatternPaste
 
 

@@ -9,15 +9,16 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, layer_norm
 
-from occbench.bench.batch import ImageBatch
-from occbench.bench.images import render_batch
-from occbench.bench.pipeline import ActivationCache
-from occbench.bench.score import TestSet, score
-from occbench.bench.side import side_vectors
-from occbench.bench.train import train
-from occbench.bench.training_run import Prediction, extend
+from occbench.bench.batches.batch import ImageBatch
+from occbench.bench.batches.pipeline import ActivationCache
+from occbench.bench.batches.side import side_vectors
+from occbench.bench.images.images import render_batch
+from occbench.bench.scoring.score import score
+from occbench.bench.scoring.test_set import TestSet
+from occbench.bench.training.train import train
+from occbench.bench.training.training_run import Prediction, extend
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Method
+from occbench.core.training import Method
 from occbench.data.config import build_plugin
 from occbench.methods.fine_tune import FineTune
 from occbench.methods.sd_features import DiffusionFusion

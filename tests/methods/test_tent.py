@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from occbench.bench.batch import ImageBatch
-from occbench.bench.cell import cells
-from occbench.bench.pipeline import ActivationCache
-from occbench.bench.predictions import read_outcomes
-from occbench.bench.run import run_cell, test_set
-from occbench.bench.training_run import Prediction
+from occbench.bench.batches.batch import ImageBatch
+from occbench.bench.batches.pipeline import ActivationCache
+from occbench.bench.protocol.cell import cells
+from occbench.bench.running.run import run_cell
+from occbench.bench.scoring.predictions import read_outcomes
+from occbench.bench.scoring.test_set import test_set
+from occbench.bench.training.training_run import Prediction
 from occbench.core.errors import ConfigError
 from occbench.methods.tent import Tent, entropy
 from occbench.models.trainable import adaptable

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot
 
-from occbench.bench.batch import ImageBatch
-from occbench.bench.training_run import Prediction
+from occbench.bench.batches.batch import ImageBatch
+from occbench.bench.training.training_run import Prediction
 from occbench.core.errors import ConfigError
 from occbench.methods.fine_tune import FineTune
 from occbench.methods.part_blackout import PartBlackout
@@ -127,9 +127,9 @@ def test_silhouettes_are_classified_white_on_black_and_leave_the_statistics_alon
 
 def test_silhouettes_need_masks(tiny_materials, make_pipeline):
     """A source without masks is said so, and what to do about it."""
-    from occbench.bench.augment import Geometry
-    from occbench.bench.batch import silhouettes
-    from occbench.bench.images import ImageSet
+    from occbench.bench.batches.augment import Geometry
+    from occbench.bench.batches.batch import silhouettes
+    from occbench.bench.images.images import ImageSet
 
     drawn = tiny_materials().train
     bare = ImageSet.of(

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Extractor
 from occbench.core.pipelines import find_pipeline
 from occbench.core.plugins import find_plugin
+from occbench.core.training import Extractor
 from occbench.models import diffusion_features
 from occbench.models.diffusion_features import DiffusionFeatures
 
@@ -92,9 +92,9 @@ def test_the_same_image_has_the_same_vector_whenever_it_is_asked_for(make, pixel
 
 
 def test_kept_vectors_are_those_computed_again(make, pixels, tiny_pipeline):
-    from occbench.bench.batch import ImageBatch
-    from occbench.bench.pipeline import ActivationCache
-    from occbench.bench.side import side_vectors
+    from occbench.bench.batches.batch import ImageBatch
+    from occbench.bench.batches.pipeline import ActivationCache
+    from occbench.bench.batches.side import side_vectors
 
     options = {"model": str(tiny_pipeline), "dtype": "fp32"}
     batch = ImageBatch(lambda: pixels, lambda: pixels[:, :1], NAMES)

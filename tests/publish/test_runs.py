@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from occbench.bench.records import Record, append_records
+from occbench.bench.measures.records import Record, append_records
 from occbench.core.errors import DatasetError
 from occbench.core.files import write_json
 from occbench.core.hub import RepoName
@@ -19,7 +19,7 @@ REPO = RepoName("lab/runs")
 
 def make_run(folder, fingerprint=RUN, arm="C"):
     """A finished run's directory as the harness writes it, with the weights of a new network."""
-    from occbench.bench.states import save_state
+    from occbench.bench.training.states import save_state
     from occbench.models.load import load_backbone
 
     home = folder / fingerprint

@@ -26,7 +26,7 @@ STORED = {"layout": "materialised"}
 CODE_READERS = {
     "pickle": {
         "models/weights.py",  # only to name the error of torch's restricted reader
-        "bench/validate.py",  # copies an object of this process
+        "bench/training/validate.py",  # copies an object of this process
     },
     "shelve": set(),
     "marshal": set(),

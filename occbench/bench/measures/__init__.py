@@ -1,0 +1,1 @@
+"""From answers to numbers: outcomes, metrics, intervals, the bootstrap, records. Pure functions."""

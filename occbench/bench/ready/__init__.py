@@ -1,0 +1,1 @@
+"""``occbench score``: ready models on datasets and plain folders, without training."""

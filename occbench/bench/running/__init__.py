@@ -1,0 +1,1 @@
+"""``occbench run-benchmark``: cells trained and scored, as jobs, with progress and forecasts."""

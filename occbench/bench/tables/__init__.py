@@ -1,0 +1,1 @@
+"""From run directories to tables: rows, differences, verdicts on claims, breakdowns, examples."""
