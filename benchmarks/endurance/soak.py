@@ -20,8 +20,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -111,14 +109,16 @@ def main() -> None:
             (place / part).mkdir()
         os.environ["TMPDIR"] = str(place / "temporary")  # before anything asks for a temporary file; workers inherit it
         soak = Soak(place / "made", place / "temporary", options.period)
-        _write_model(soak.weights)
-        record = _run(soak, options)
+        from record import machine, write_model  # loads torch, which asks for a temporary folder
+
+        write_model(soak.weights)
+        record = _run(soak, options, machine(_PACKAGES))
     verdict = judge(record["rounds"], options.bound_kb, options.period)
     _write(options.out, record | {"finished": True, "verdict": verdict})
     _end(verdict)
 
 
-def _run(soak: Soak, options: argparse.Namespace) -> dict[str, Any]:
+def _run(soak: Soak, options: argparse.Namespace, machine: dict[str, Any]) -> dict[str, Any]:
     """Do rounds until the time is over or SIGTERM comes, and return the record."""
     signals = {signal.SIGTERM: 0, signal.SIGCONT: 0}
 
@@ -127,7 +127,7 @@ def _run(soak: Soak, options: argparse.Namespace) -> dict[str, Any]:
 
     for one in signals:
         signal.signal(one, count)
-    record: dict[str, Any] = _machine() | {"hours": options.hours, "period": options.period, "finished": False}
+    record: dict[str, Any] = machine | {"hours": options.hours, "period": options.period, "finished": False}
     rounds: list[dict[str, Any]] = []
     soaked_s = 0.0
     while soaked_s < options.hours * 3600 and not signals[signal.SIGTERM]:
@@ -164,16 +164,6 @@ def _rows(dataset: Path, workers: int, on_workers: Callable[[list[int]], None] =
     return rows, pixels
 
 
-def _write_model(file: Path) -> None:
-    import torch
-    from safetensors.torch import save_file
-
-    from occbench.models.tiny import Tiny
-
-    torch.manual_seed(0)
-    save_file(Tiny().build(12).state_dict(), file)
-
-
 def _write(file: Path, record: dict[str, Any]) -> None:
     """Write a record, one line a round, whole or not at all."""
     from occbench.core.files import write_bytes
@@ -181,17 +171,6 @@ def _write(file: Path, record: dict[str, Any]) -> None:
     head = json.dumps({name: value for name, value in record.items() if name != "rounds"}, indent=2)
     rounds = ",\n    ".join(json.dumps(one) for one in record["rounds"])
     write_bytes(file, f'{head[:-2]},\n  "rounds": [\n    {rounds}\n  ]\n}}\n'.encode())
-
-
-def _machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    processor = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown processor")
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{processor}, {os.cpu_count()} cores",
-        "python": sys.version.split()[0],
-        "versions": {name: metadata.version(name) for name in _PACKAGES},
-    }
 
 
 def _end(verdict: dict[str, Any]) -> None:
