@@ -16,13 +16,13 @@ MEMORY = ("rss_kb", "anonymous_kb")
 NUMBERS = ("open_files", "threads", "children", "temporary_entries", "shared_memory_entries")
 #: Share of the rounds at the beginning that are not judged: caches fill, libraries are loaded, the allocator settles.
 _WARM_UP = 0.25
-_RESAMPLES = 400
+_RESAMPLES = 600
 
 
 def judge(rounds: Sequence[dict[str, Any]], bound_kb: float, period: int) -> dict[str, Any]:
     """Judge the rounds after warm-up.
 
-    Memory is sound where the upper end of the 95 % interval of its growth per round is at most the bound. A number is
+    Memory is sound where the upper end of the interval of its growth per round is at most the bound. A number is
     sound where its least value in the last quarter is not above its least value in the first: what leaks stays, so the
     least value rises with it, while something that is only closed late does not raise it.
 
@@ -57,10 +57,12 @@ def judge(rounds: Sequence[dict[str, Any]], bound_kb: float, period: int) -> dic
 
 
 def slope(values: NDArray[np.float64], block: int) -> tuple[float, float, float]:
-    """Return the growth per round and its 95 % interval.
+    """Return the growth per round and an interval that holds the true one about 95 times in 100.
 
-    The median of the slopes of all pairs [Theil 1950; Sen 1968], which single outliers do not move; the interval is of
-    a moving-block bootstrap of the residuals [Kunsch 1989], because memory of one round is much like that of the next.
+    The median of the slopes of all pairs [Theil 1950; Sen 1968], which single outliers do not move. The interval is of
+    a circular block bootstrap of the residuals [Politis and Romano 1992], because memory of one round is much like that
+    of the next. Percentiles 0.5 and 99.5: those of 95 % held it in 91 of 100 made series of independent noise, and in
+    84 of 100 where neighbours correlate by 0.6.
 
     Args:
         values: one a round, at least 3.
@@ -76,10 +78,10 @@ def slope(values: NDArray[np.float64], block: int) -> tuple[float, float, float]
     draws = stream(0, "soak", "blocks")
     found = []
     for _ in range(_RESAMPLES):
-        starts = draws.integers(count - block + 1, -(-count // block))
-        chosen = (starts[:, None] + np.arange(block)).ravel()[:count]
+        starts = draws.integers(count, -(-count // block))
+        chosen = (starts[:, None] + np.arange(block)).ravel()[:count] % count
         found.append(_median_slope(estimate * rounds + residuals[chosen]))
-    low, high = np.percentile(found, [2.5, 97.5])
+    low, high = np.percentile(found, [0.5, 99.5])
     return float(estimate), float(low), float(high)
 
 

@@ -1,7 +1,7 @@
 """Generate, verify, read, score, and now and then train and report, for hours in one process; watch what it holds.
 
     OMP_NUM_THREADS=1 python benchmarks/endurance/soak.py --hours 2 --out FILE.json [--folder FOLDER]
-    python benchmarks/endurance/soak.py --judge FILE.json
+    python benchmarks/endurance/soak.py --judge FILE.json [--out FILE.json]
 
 Every verb runs through the command line's own function in this process. The record is written after every round, so an
 interrupted soak is one too; it is judged with ``--judge``. SIGTERM ends the soak after the round it is in. A round in
@@ -101,7 +101,10 @@ def main() -> None:
     options = _options()
     if options.judge is not None:
         found = json.loads(options.judge.read_text(encoding="utf-8"))
-        _end(judge(found["rounds"], options.bound_kb, found["period"]))
+        verdict = judge(found["rounds"], options.bound_kb, found["period"])
+        if options.out is not None:
+            _write(options.out, found | {"verdict": verdict})
+        _end(verdict)
     options.folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=options.folder, prefix="soak-") as name:
         place = Path(name)
@@ -187,7 +190,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bound-kb", type=float, default=64.0, help="growth of memory per round that is allowed, kB")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     parser.add_argument("--folder", type=Path, default=Path("soak"), help="for what is made; emptied after every round")
-    parser.add_argument("--judge", type=Path, metavar="FILE.json", help="only judge a record")
+    parser.add_argument(
+        "--judge", type=Path, metavar="FILE.json", help="only judge a record; --out writes it anew with the verdict"
+    )
     options = parser.parse_args()
     if options.judge is None and options.out is None:
         parser.error("give --out FILE.json")
