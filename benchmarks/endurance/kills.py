@@ -216,19 +216,21 @@ def _stages(folder: Path) -> Iterator[dict[str, Stage]]:
     from tests.publish.hub_server import running
     from tests.publish.hub_store import Store
 
-    dataset, weights, home = folder / "dataset", folder / "tiny.safetensors", folder / "home"
+    dataset, many_images = folder / "many-files", folder / "many-images"
+    weights, home = folder / "tiny.safetensors", folder / "home"
     home.mkdir()
     (home / "token").write_text(_TOKEN, encoding="utf-8")
     write_model(weights)
     many_files = ("--materialise", "--limit", "240", "--set", "storage.rows_per_shard=24")
     _run(Local(("generate", "quickstart", *many_files, "--out")), dataset, folder)
+    _run(Local(("generate", "quickstart", "--out")), many_images, folder)
     generate = ("generate", "quickstart", "--materialise", "--workers", "2", "--set", "storage.rows_per_shard=240")
     train = (
         *("run-benchmark", "quickstart", "--arms", "C,C-Full", "--jobs", "2", "--threads", "1", "--test-images", "60"),
         *("--set", "warm_up.epochs=4", "--set", "train.epochs=6", "--set", "source.images_per_class=40"),
         *("--set", "split.test_per_class=5", "--set", "split.test_source.images_per_class=5", "--runs"),
     )
-    score = ("score", "--model", "tiny", "--weights", str(weights), "--data", str(dataset), "--out")
+    score = ("score", "--model", "tiny", "--weights", str(weights), "--data", str(many_images), "--out")
     with running(Store()) as hub:
         hub.watch = lambda _: time.sleep(0.02)
         yield {
