@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from occbench.core.seeding import stream
 
-__all__ = ["MEMORY", "NUMBERS", "judge", "slope"]
+__all__ = ["LEAST_ROUNDS", "MEMORY", "NUMBERS", "judge", "slope"]
+
+#: Fewer cannot be judged.
+LEAST_ROUNDS = 4
 
 #: Columns in kB that may not grow by more than the bound.
 MEMORY = ("rss_kb", "anonymous_kb")

@@ -223,11 +223,21 @@ def _stages(folder: Path) -> Iterator[dict[str, Stage]]:
     write_model(weights)
     many_files = ("--materialise", "--limit", "240", "--set", "storage.rows_per_shard=24")
     _run(Local(("generate", "quickstart", *many_files, "--out")), dataset, folder)
-    _run(Local(("generate", "quickstart", "--out")), many_images, folder)
-    generate = ("generate", "quickstart", "--materialise", "--workers", "2", "--set", "storage.rows_per_shard=240")
+    _run(Local(("generate", "quickstart", "--limit", "360", "--out")), many_images, folder)
+    generate = (
+        "generate",
+        "quickstart",
+        "--materialise",
+        "--workers",
+        "2",
+        "--limit",
+        "360",
+        "--set",
+        "storage.rows_per_shard=240",
+    )
     train = (
-        *("run-benchmark", "quickstart", "--arms", "C,C-Full", "--jobs", "2", "--threads", "1", "--test-images", "60"),
-        *("--set", "warm_up.epochs=4", "--set", "train.epochs=6", "--set", "source.images_per_class=40"),
+        *("run-benchmark", "quickstart", "--arms", "C,C-Full", "--jobs", "2", "--threads", "1", "--test-images", "36"),
+        *("--set", "warm_up.epochs=4", "--set", "train.epochs=5", "--set", "source.images_per_class=24"),
         *("--set", "split.test_per_class=5", "--set", "split.test_source.images_per_class=5", "--runs"),
     )
     score = ("score", "--model", "tiny", "--weights", str(weights), "--data", str(many_images), "--out")

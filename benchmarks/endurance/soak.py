@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from judgement import judge
+from judgement import LEAST_ROUNDS, judge
 from process import children, entries, holdings, processor_s, shared_memory_of
 
 _PACKAGES = ("occbench", "torch", "numpy", "pyarrow", "pillow", "opencv-python-headless", "matplotlib")
@@ -133,7 +133,7 @@ def _run(soak: Soak, options: argparse.Namespace, machine: dict[str, Any]) -> di
     record: dict[str, Any] = machine | {"hours": options.hours, "period": options.period, "finished": False}
     rounds: list[dict[str, Any]] = []
     soaked_s = 0.0
-    while soaked_s < options.hours * 3600 and not signals[signal.SIGTERM]:
+    while (soaked_s < options.hours * 3600 and not signals[signal.SIGTERM]) or len(rounds) < LEAST_ROUNDS:
         continued, started, used = signals[signal.SIGCONT], time.monotonic(), processor_s()
         soak.round(len(rounds))
         wall_s = time.monotonic() - started
