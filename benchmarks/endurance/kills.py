@@ -112,7 +112,8 @@ class Published(Stage):
 def main() -> None:
     options = _options()
     outcome: dict[str, Any] = machine(("occbench", "torch", "numpy", "pyarrow", "huggingface_hub"))
-    outcome |= {"seed": options.seed, "ignored_entries_of_manifests": list(TIMES), "stages": {}}
+    earlier = json.loads(options.out.read_text(encoding="utf-8"))["stages"] if options.out.is_file() else {}
+    outcome |= {"seed": options.seed, "ignored_entries_of_manifests": list(TIMES), "stages": earlier}
     with TemporaryDirectory(prefix="kills-", dir=options.folder) as name, _stages(Path(name)) as stages:
         for stage in options.stages:
             outcome["stages"][stage] = _killed(stage, stages[stage], Path(name), options)
@@ -253,7 +254,9 @@ def _stages(folder: Path) -> Iterator[dict[str, Stage]]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="JSON file to write; what it has of other stages is kept"
+    )
     parser.add_argument("--kills", type=int, default=10, help="of each stage")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
