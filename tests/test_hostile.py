@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from occbench.core.files import PART_SUFFIX
-from occbench.data.manifest import MANIFEST, WORK_FOLDER
+from occbench.data.layout import MANIFEST_FILE, WORK_FOLDER
 
 
 @dataclass
@@ -173,7 +173,7 @@ RECIPES = {
         lambda w: w.write_recipe(occlusions=[{"name": "irregular", "mask_folder": "nowhere"}]),
         "mask_folder nowhere is not a folder",
     ),
-    "broken mask": (broken_mask, r"mask \S+1\.png cannot be read .*replace or remove it"),
+    "broken mask": (broken_mask, r"1\.png cannot be read .*replace or remove it"),
 }
 
 
@@ -237,7 +237,7 @@ SOURCES = {
     "a file": (lambda w: (shutil.rmtree(w.images), w.images.write_text("x")), "is a file, not a folder"),
     "empty": (lambda w: (shutil.rmtree(w.images), w.images.mkdir()), "neither class folders nor images"),
     "no class folders": (no_class_folders, "4 images but no class folders. Put the images of each class"),
-    "an empty class": (lambda w: (w.images / "dog").mkdir(), "class folder .*dog has no image: it is empty"),
+    "an empty class": (lambda w: (w.images / "dog").mkdir(), "class folder .*dog has no image: no file ends in"),
 }
 
 
@@ -288,7 +288,7 @@ def unfinished(world, plan):
 
 def manifest(world, content):
     world.out.mkdir()
-    (world.out / MANIFEST).write_text(content)
+    (world.out / MANIFEST_FILE).write_text(content)
 
 
 #: what is wrong with the output directory -> (how it comes about, what the message must say)
@@ -351,8 +351,8 @@ def test_a_full_disk(storage, world, refused, mended, finished, bytes_of):
 
 #: what happened to a finished dataset -> (how, exit code, what is printed)
 FINISHED = {
-    "no manifest": (lambda d: (d / MANIFEST).unlink(), 2, "is not an occbench dataset: it has no manifest"),
-    "cut manifest": (lambda d: (d / MANIFEST).write_text("{"), 2, "is not a manifest"),
+    "no manifest": (lambda d: (d / MANIFEST_FILE).unlink(), 2, "is not an occbench dataset: it has no manifest"),
+    "cut manifest": (lambda d: (d / MANIFEST_FILE).write_text("{"), 2, "is not a manifest"),
     "no directory": (shutil.rmtree, 2, "does not exist; `occbench generate RECIPE --out"),
     "missing clean shard": (lambda d: (d / "clean/shard-00001.parquet").unlink(), 1, "shard-00001.parquet is missing"),
     "cut shard": (
@@ -413,7 +413,7 @@ def test_annotations(what, world, refused, mended):
     Image.new("RGB", (100, 100), "red").save(world.images / "a.png")
     file = world.root / "instances.json"
     file.write_bytes(content)
-    arguments = ("occluders", "from-coco", file, world.images, world.out, "--min-area", 100)
+    arguments = ("occluders", "from-coco", file, world.images, "--out", world.out, "--min-area-px", 100)
     refused(world, arguments, message)
     assert not world.out.exists()
     file.write_text(json.dumps(COCO))

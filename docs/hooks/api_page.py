@@ -1,7 +1,7 @@
 """The public names and the roles, for mkdocstrings to show with their docstrings."""
 
 import occbench
-from occbench.core import interfaces, training
+from occbench.core import interfaces, networks, training
 
 __all__ = ["api_pages"]
 
@@ -13,14 +13,16 @@ def api_pages() -> dict[str, str]:
         for name in occbench.__all__
     ]
     roles = [
-        f"## {name}\n\n::: {module.__name__}.{name}" for module in (interfaces, training) for name in module.__all__
+        f"## {name}\n\n::: {module.__name__}.{name}"
+        for module in (interfaces, training, networks)
+        for name in module.__all__
     ]
     return {
         "api.md": "\n\n".join(["# Python API", "`import occbench` offers these names.", *public]) + "\n",
         "roles.md": "\n\n".join(
             [
                 "# Roles",
-                "What a plug-in must be, and what it is given: `occbench.core.interfaces`, `occbench.core.training`.",
+                "What a plug-in must be, and what it is given: `occbench.core.interfaces`, `.training`, `.networks`.",
                 *roles,
             ]
         )

@@ -42,7 +42,7 @@ def published_with(method: str) -> str:
     rows, claims = [], []
     for name in benchmark_names():
         arms, link = _arms_with(name, method), f"[{name}](../benchmarks/{name}.md)"
-        for row in reference_table(_loaded(name).reference) if _loaded(name).reference else ():
+        for row in reference_table(_loaded(name).reference_table) if _loaded(name).reference_table else ():
             if row.arm in arms and not row.is_quoted:
                 values = ", ".join(f"{column} {value:g}" for column, value in row.values.items())
                 rows.append(f"| {link} | {row.arm} | {row.backbone} | {values} | {row.source} |")
@@ -99,8 +99,8 @@ def _page(name: str) -> str:
     if (_RESULTS / name).is_dir():
         parts += [f"Measured: [results]({_results_link(name)})."]
     parts += ["## Arms", _arms(loaded), "## Claims", _claims(loaded)]
-    if loaded.reference:
-        parts += ["## The paper's numbers", _numbers(loaded.reference)]
+    if loaded.reference_table:
+        parts += ["## The paper's numbers", _numbers(loaded.reference_table)]
     parts += ["## What the paper does not say", _inferences(text), "## The file", f"```yaml\n{text.strip()}\n```"]
     return "\n\n".join(parts) + "\n"
 

@@ -80,16 +80,29 @@ def text_of_verdict(item: PublishedClaim, judged: dict[str, str]) -> str:
     return said
 
 
+def _command(benchmark: str, item: PublishedClaim, judged: Collection[str]) -> str:
+    """Return what judges a claim: the record of the run with its commands, or the command that would make one."""
+    if item.claim is None:
+        return ""
+    if item.claim.text in judged:
+        return f"[scale, command](../benchmarks/results/{benchmark}/README.md)"
+    return f"`occbench run-benchmark {benchmark} --source PATH`"
+
+
 def claim_tables(paper: str) -> str:
     """Return two tables: the paper's own claims, and those of its smaller runs; no claim is without a verdict."""
     own, smaller = BENCHMARKS_OF[paper]
-    rows = ["| benchmark | claim | the paper's number | verdict, and margin in points |", "| --- | --- | --- | --- |"]
+    rows = [
+        "| benchmark | claim | the paper's number | verdict, and margin in points | how |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for name in own:
         judged = verdicts_of(name)
         for item in claims_for(name):
             printed = "" if item.printed is None else f"{item.printed:g} {item.unit}"
             link = f"[{name}](reference/benchmarks/{name}.md)"
-            rows.append(f"| {link} | {item.title} | {printed} | {text_of_verdict(item, judged)} |")
+            said = text_of_verdict(item, judged)
+            rows.append(f"| {link} | {item.title} | {printed} | {said} | {_command(name, item, judged)} |")
     rows += ["", "Smaller runs, with statements of their own (*holds*, *fails*: of that statement at that scale):", ""]
     rows += ["| run | statement | verdict, and margin in points |", "| --- | --- | --- |"]
     for name in smaller:

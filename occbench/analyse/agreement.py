@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from occbench.bench.measures.outcomes import AVERAGE
 from occbench.bench.measures.resampling import joint_draws
-from occbench.bench.tables.finished_runs import Comparable, TrainedArm
+from occbench.bench.tables.comparable import Comparable, TrainedArm
 from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
 

@@ -51,7 +51,9 @@ class DecodeRequest:
 
     def __post_init__(self) -> None:
         if self.held_out < 2 or (self.images is not None and self.images < 2):
-            raise ConfigError("a decoder needs 2 training images and 2 held-out images or more: raise --images.")
+            raise ConfigError(
+                "a decoder needs 2 training and 2 test images or more: raise --train-images and --test-images."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,7 @@ def _check_memory(examples: int, size_px: int) -> None:
     if needed > memory_bytes() // 2:
         raise ConfigError(
             f"{examples:,} images of {size_px} px take {needed / 1e9:.0f} GB, this machine has "
-            f"{memory_bytes() / 1e9:.0f} GB: lower --size or --images, or name one --group."
+            f"{memory_bytes() / 1e9:.0f} GB: lower --size-px or --train-images, or name one --group."
         )
 
 

@@ -7,11 +7,10 @@ output range are not printed; ours are DCGAN's, halved from stage to stage [infe
 
 import itertools
 
-import torch
 from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
-from occbench.core.seeding import stream
+from occbench.core.seeding import stream, torch_seeded
 
 __all__ = ["DECODER_SIZES", "Decoder", "build_decoder"]
 
@@ -65,6 +64,5 @@ def build_decoder(dim: int, size_px: int, width: int, seed: int) -> Decoder:
     Raises:
         ConfigError: as ``Decoder``.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(stream(seed, "decode", "weights").integer(0, 2**31))
+    with torch_seeded(stream(seed, "decode", "weights").seed()):
         return Decoder(dim, size_px, width)

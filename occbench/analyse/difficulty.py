@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from occbench.analyse.intervals import shares_by_image
 from occbench.bench.measures.outcomes import AVERAGE, Outcomes
-from occbench.bench.tables.finished_runs import TrainedArm
+from occbench.bench.tables.comparable import TrainedArm
 from occbench.bench.tables.stored_conditions import natural
 from occbench.core.errors import ConfigError
 from occbench.core.types import CLEAN

@@ -13,7 +13,7 @@ from occbench.analyse.difficulty import CENTRE, RANDOM, ArmDifficulty, arm_diffi
 from occbench.analyse.difficulty_picture import draw_difficulty
 from occbench.analyse.findings import Analysis, Finding, above, save_picture, write_analysis
 from occbench.analyse.intervals import Estimate, over_images
-from occbench.bench.tables.finished_runs import Comparable
+from occbench.bench.tables.comparable import Comparable
 from occbench.core.errors import ConfigError
 from occbench.core.files import write_bytes
 from occbench.core.types import slug

@@ -77,12 +77,12 @@ def shares_by_image(per_seed: Sequence[Outcomes], columns: NDArray[np.intp]) -> 
         columns: indices of conditions.
 
     Raises:
-        ConfigError: predictions that are not complete (``--precision``).
+        ConfigError: predictions that are not complete (``--half-width``).
     """
     if any(model.seen is not None and not model.seen.all() for model in per_seed):
         raise ConfigError(
             "the analysis needs every prediction, and a run was scored in part: run the benchmark again without "
-            "--precision, which scores the others."
+            "--half-width, which scores the others."
         )
     means = [model.hits[:, columns].mean(axis=1) for model in per_seed]
     return np.asarray(np.mean(means, axis=0), dtype=np.float64)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from occbench.bench.tables.finished_runs import Comparable, comparable, find_runs
+from occbench.bench.tables.comparable import Comparable, comparable
+from occbench.bench.tables.finished_runs import find_runs
 from occbench.core.errors import ConfigError
 
 __all__ = ["one_table"]

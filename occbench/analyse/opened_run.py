@@ -4,7 +4,6 @@ A manifest says what the run was made with, except where the images are. They ar
 name, and refused where they are not the run's own: features of other images would be judged under its name.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,9 +19,10 @@ from occbench.bench.images.materials import Materials, load_materials, test_sour
 from occbench.bench.protocol.benchmark import Arm, Benchmark, load_benchmark
 from occbench.bench.protocol.rules import TrainRule
 from occbench.bench.training.states import load_state
-from occbench.bench.training.training_run import extend
+from occbench.bench.training.untrained import as_in_training
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.interfaces import Source
+from occbench.core.run_folder import RunFolder
 from occbench.core.seeding import stream
 from occbench.core.types import Condition
 from occbench.models.load import load_backbone
@@ -76,20 +76,17 @@ class OpenedRun:
         """
         facts = self.manifest["facts"]
         arm = Arm.model_validate(facts["arm"])
-        rule = TrainRule.model_validate(facts["train"])
+        rule = TrainRule.model_validate(facts["train"] | {"precision": "fp32"})
         # every weight comes from the checkpoint: published ones need not be at hand again
         model = load_backbone(facts["backbone"], len(self.materials.split.classes), seed=int(facts["seed"]))
-        model.select_trainable(rule.trainable, running_statistics=rule.batch_norm == "running")
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        pipeline = Pipeline(model, device, "fp32")
-        extend(pipeline, arm.build(), int(facts["seed"]))
-        path = self.folder / "checkpoint.safetensors"
+        pipeline = as_in_training(model, arm, rule, int(facts["seed"]), device)
+        path = RunFolder(self.folder).checkpoint
         if load_state(path, model) is None:
             raise DatasetError(
                 f"{path} is missing, and the analysis needs the trained network: run the benchmark again in another "
                 "folder of runs, and give the run directory that it makes there."
             )
-        model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         model.eval()
         return pipeline
 
@@ -202,19 +199,10 @@ def _as_trained(benchmark: Benchmark, manifest: Mapping[str, Any]) -> Benchmark:
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
-    path = folder / "manifest.json"
-    if not path.is_file():
+    found = RunFolder(folder).read_manifest(_NEEDED)
+    if found is None:
         raise DatasetError(
             f"{folder} is no finished run: it has no manifest.json. Give one directory of `occbench run-benchmark "
             "--runs`, RUNS/<fingerprint>; the command prints their names."
         )
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DatasetError(f"{path} cannot be read: {error}. Delete it and run the benchmark again.") from error
-    if missing := [name for name in _NEEDED if name not in manifest]:
-        raise DatasetError(
-            f"{path} lacks {missing[0]}: it is no run that was trained here. Give a run of `occbench run-benchmark`."
-        )
-    found: Mapping[str, Any] = manifest
     return found

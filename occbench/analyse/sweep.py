@@ -16,6 +16,7 @@ from occbench.bench.protocol.cell import Cell, cells
 from occbench.bench.scoring.predictions import read_outcomes
 from occbench.bench.scoring.test_set import test_set
 from occbench.core.errors import ConfigError
+from occbench.core.run_folder import RunFolder
 from occbench.core.types import CLEAN
 
 __all__ = ["Sweep", "SweepPoint", "read_sweep"]
@@ -111,4 +112,4 @@ def _point(values: Mapping[str, Any], per_seed: Sequence[Outcomes]) -> SweepPoin
 
 def _outcomes(cell: Cell, materials: Materials, runs: Path) -> Outcomes:
     test = test_set(materials)
-    return read_outcomes(runs / cell.fingerprint / "scores" / test.fingerprint, test.conditions)
+    return read_outcomes(RunFolder(runs / cell.fingerprint).scores(test.fingerprint), test.conditions)

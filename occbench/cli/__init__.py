@@ -1,6 +1,6 @@
 """The command line: the only place that prints or exits.
 
-Exit codes: 0 done; 1 a check failed (`verify` found something); 2 a request that cannot be carried out; 130 Ctrl-C.
+Exit codes: 0 done; 1 a check failed (`verify`, `validate`); 2 a request that cannot be carried out; 130 Ctrl-C.
 Everything heavy is imported inside the verbs, so that `occbench --help` answers at once.
 """
 
@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from occbench.cli import analyses, benchmarks, datasets, occluders, publishing, scoring, training
+from occbench.cli import analyses, datasets, occluders, publishing, reporting, scoring, training
 
 __all__ = ["app", "main"]
 
@@ -25,7 +25,7 @@ app = typer.Typer(
 datasets.register(app)
 training.register(app)
 scoring.register(app)
-benchmarks.register(app)
+reporting.register(app)
 publishing.register(app)
 app.add_typer(occluders.app, name="occluders")
 app.add_typer(analyses.app, name="analyse")

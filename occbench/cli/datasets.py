@@ -6,38 +6,34 @@ from typing import Annotated, Literal
 
 import typer
 
-from occbench.cli.engine import AddressOption, Engine, EngineOption
-
-RecipeArgument = Annotated[
-    str, typer.Argument(help="A packaged recipe's name (see `occbench list recipes`) or a YAML file.")
-]
-SourceOption = Annotated[
-    str, typer.Option("--source", help="Folder, file, Hub repository or s3://BUCKET/FOLDER of the clean images.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change one key of the recipe, e.g. --set prepare.size_px=96. Repeatable."),
-]
+from occbench.cli.engine import Engine
+from occbench.cli.options import DryRunOption, RecipeArgument, RecipeSetOption, SourceOption
+from occbench.cli.verb import as_verb
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this file to the command line."""
-    for verb in (generate, verify, preview):
-        app.command()(verb)
-    app.command(name="list")(list_plugins)
+    app.command()(as_verb(generate, goes_on=True))
+    app.command()(as_verb(verify))
+    app.command()(as_verb(preview))
+    app.command(name="list")(as_verb(list_plugins))
 
 
 def generate(
     *,
     recipe: RecipeArgument = "",
     out: Annotated[
-        str,
-        typer.Option("--out", help="The dataset's directory, or s3://BUCKET/NAME; absent, empty or an earlier run."),
+        str, typer.Option(help="The dataset's directory, or s3://BUCKET/NAME; absent, empty or an earlier run.")
     ],
     source: SourceOption = "",
     from_: Annotated[
         str,
-        typer.Option("--from", help="hub:NAMESPACE/NAME, published as a recipe: rebuild it from your own photographs."),
+        typer.Option(
+            "--from",
+            metavar="REPO",
+            help="In place of RECIPE: hub:NAMESPACE/NAME, published as a recipe, rebuilt from your own photographs.",
+            show_default=False,
+        ),
     ] = "",
     materialise: Annotated[
         bool,
@@ -45,38 +41,39 @@ def generate(
     ] = False,
     format: Annotated[  # noqa: A002 - the option's name
         Literal["parquet", "webdataset"] | None,
-        typer.Option(help="Container of materialised images; default as in the recipe."),
+        typer.Option(help="Container of materialised images.", show_default="as in the recipe"),
     ] = None,
     workers: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Processes; 0 works in this one. Default: one a core, or one a GPU for a network. On a cluster: "
-            "shards at the same time, by default as many as it takes."
+            help="Shards that are made at the same time, each in a process; 0 works in this one.",
+            show_default="one a core, or one a GPU for a network; on a cluster as many as fit",
         ),
-    ] = -1,
-    engine: EngineOption = "local",
-    address: AddressOption = "auto",
-    limit: Annotated[int | None, typer.Option(help="At most so many clean images, evenly spread.")] = None,
-    set_: SetOption = None,
+    ] = None,
+    where: Engine,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many clean images, evenly spread.", show_default="all")
+    ] = None,
+    set_: RecipeSetOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be used.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Measure a few images and say what a run would make.")
-    ] = False,
+    dry_run: DryRunOption = False,
     assume_images: Annotated[
         int | None,
-        typer.Option(help="With --dry-run: plan as if the source had so many images."),
+        typer.Option(help="With --dry-run: plan as if the source had so many images.", show_default="what it has"),
     ] = None,
 ) -> None:
     """Make a dataset from a recipe. An interrupted run goes on when the same command is given again."""
+    from occbench.cli.progress import generating
     from occbench.cli.publishing import rebuild_published
-    from occbench.cli.terminal import progress_bar, show_estimate, show_manifest
+    from occbench.cli.terminal import show_estimate, show_manifest
     from occbench.core.errors import ConfigError
-    from occbench.core.places import is_url
+    from occbench.data.places import is_url
     from occbench.data.recipe import load_recipe
-    from occbench.generate.plan import default_workers, estimate, plan
+    from occbench.generate.estimate import default_workers, estimate
+    from occbench.generate.plan import plan
     from occbench.generate.run import generate as run
 
-    where, place = Engine(engine, address), out if is_url(out) else Path(out)
+    place = out if is_url(out) else Path(out)
     changes = list(set_ or [])
     changes += ["storage.layout=materialised"] if materialise else []
     changes += [f"storage.format={format}"] if format else []
@@ -92,10 +89,10 @@ def generate(
     loaded = load_recipe(recipe, changes)
     if dry_run:
         planned = plan(loaded, loaded.open_source(source), source, limit)
-        show_estimate(estimate(planned, assume_images), default_workers(loaded) if workers < 0 else workers)
+        show_estimate(estimate(planned, assume_images), default_workers(loaded) if workers is None else workers)
         return
     executor = where.for_recipe(loaded, workers)
-    with progress_bar(f"Generating {loaded.name}", len(loaded.conditions())) as show:
+    with generating(f"Generating {loaded.name}", len(loaded.conditions())) as show:
         manifest = run(
             loaded,
             place,
@@ -109,12 +106,17 @@ def generate(
 
 
 def verify(
-    directory: Annotated[str, typer.Argument(help="A finished dataset; one at s3://BUCKET/NAME is fetched first.")],
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="A finished dataset; one at s3://BUCKET/NAME is fetched first.")
+    ],
     sample: Annotated[
         int, typer.Option(help="Clean images whose rows are rendered again; all where there are fewer.")
     ] = 64,
 ) -> None:
-    """Prove a dataset: hash every file, render a sample of rows again, compare exactly."""
+    """Prove a dataset: hash every file, render a sample of rows again, compare exactly.
+
+    Exit code 1 where something is wrong.
+    """
     from rich.console import Console
 
     from occbench.data.remote import local_copy
@@ -135,11 +137,13 @@ def verify(
 
 
 def preview(
-    recipe_or_directory: Annotated[str, typer.Argument(help="A recipe's name or file, or a finished dataset.")],
-    out: Annotated[Path, typer.Option("--out", help="A .png contact sheet or an .html page.")],
+    recipe_or_directory: Annotated[
+        str, typer.Argument(metavar="RECIPE|DIR", help="A recipe's name or YAML file, or a finished dataset.")
+    ],
+    out: Annotated[Path, typer.Option(help="A .png contact sheet or an .html page.")],
     source: SourceOption = "",
     images: Annotated[int, typer.Option(help="Clean images to show.")] = 6,
-    set_: SetOption = None,
+    set_: RecipeSetOption = None,
 ) -> None:
     """Draw a contact sheet: clean images and each condition with its achieved ratio."""
     from occbench.report.preview import preview as draw
@@ -149,22 +153,22 @@ def preview(
 
 
 def list_plugins(
-    what: Annotated[
+    kind: Annotated[
         Literal["recipes", "benchmarks", "sources", "occlusions", "methods", "models", "heads", "extractors"],
-        typer.Argument(help="What to list."),
+        typer.Argument(metavar="KIND", help="What to list."),
     ],
 ) -> None:
-    """List what there is, with a line about each."""
+    """List what there is of a kind, with a line about each."""
     from occbench.bench.protocol.benchmark import benchmark_names, load_benchmark
     from occbench.core.plugins import describe_plugins
     from occbench.data.recipe import load_recipe, recipe_names
 
-    if what == "recipes":
+    if kind == "recipes":
         rows = [(name, load_recipe(name).description) for name in recipe_names()]
-    elif what == "benchmarks":
+    elif kind == "benchmarks":
         rows = [(name, load_benchmark(name).description) for name in benchmark_names()]
     else:
-        rows = describe_plugins(what)
+        rows = describe_plugins(kind)
     width = max(len(name) for name, _ in rows)
     for name, line in rows:
         typer.echo(f"{name:<{width}}  {line}")

@@ -10,53 +10,46 @@ if TYPE_CHECKING:
     from occbench.data.recipe import Recipe
     from occbench.engine.cluster import RayExecutor
 
-__all__ = ["AddressOption", "Engine", "EngineName", "EngineOption"]
-
-EngineName = Literal["local", "ray"]
-EngineOption = Annotated[
-    EngineName,
-    typer.Option("--engine", help="Where work runs: processes of this machine, or the tasks of a Ray cluster."),
-]
-AddressOption = Annotated[
-    str,
-    typer.Option(
-        "--address",
-        help="With --engine ray: `auto` finds the cluster of this machine (or of RAY_ADDRESS), HOST:PORT and "
-        "ray://HOST:10001 name one, `local` starts one on this machine.",
-    ),
-]
+__all__ = ["Engine"]
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What the two options say.
+    """What the two options say."""
 
-    Attributes:
-        name: which engine.
-        address: of a Ray cluster.
-    """
-
-    name: EngineName = "local"
-    address: str = "auto"
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Where work runs: processes of this machine, or the tasks of a Ray cluster."),
+    ] = "local"
+    address: Annotated[
+        str,
+        typer.Option(
+            help="With --engine ray: `auto` finds the cluster of this machine (or of RAY_ADDRESS), HOST:PORT and "
+            "ray://HOST:10001 name one, `local` starts one on this machine."
+        ),
+    ] = "auto"
 
     @property
     def is_cluster(self) -> bool:
         """Whether work may run on other machines."""
-        return self.name == "ray"
+        return self.engine == "ray"
 
-    def for_recipe(self, recipe: "Recipe", workers: int) -> "Executor":
+    def for_recipe(self, recipe: "Recipe", workers: int | None = None) -> "Executor":
         """Return where a recipe's shards are made.
 
         Args:
             recipe: decides how many workers suit it, and whether they need GPUs.
-            workers: what was asked for; below 0 nothing.
+            workers: what was asked for, if anything.
+
+        Raises:
+            ConfigError: fewer than 0 workers, or no cluster.
         """
         from occbench.engine.local import LocalExecutor
-        from occbench.generate.plan import default_workers, uses_gpu
+        from occbench.generate.estimate import default_workers, uses_gpu
 
         if self.is_cluster:
-            return self._cluster(max(0, workers), 1, uses_gpu(recipe))
-        return LocalExecutor(default_workers(recipe) if workers < 0 else workers)
+            return self._cluster(workers or 0, 1, uses_gpu(recipe))
+        return LocalExecutor(default_workers(recipe) if workers is None else workers)
 
     def for_cells(self, jobs: int, threads: int) -> "RayExecutor":
         """Return where a cluster trains and scores cells.

@@ -1,7 +1,5 @@
-"""How far a benchmark has come: a bar for training and one for scoring on a terminal, plain lines elsewhere."""
+"""How far a verb has come: bars on a terminal, some plain lines elsewhere; always on standard error."""
 
-import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,13 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 from occbench.cli.terminal import readable_time
 
 if TYPE_CHECKING:
-    from occbench.bench.protocol.cell import Cell
-    from occbench.bench.running.listener import Listener
-    from occbench.bench.training.train import Epoch
+    from occbench.generate.run import Progress as Finished
 
-__all__ = ["Pace", "decoding_lines", "run_progress"]
+__all__ = ["Pace", "Tenths", "counting", "decoding_lines", "generating", "work_progress"]
 
-#: Plain lines about scoring, in all.
+#: Plain lines about one piece of work, in all.
 _LINES = 10
 #: Seconds between two lines about decoding; what takes less is not spoken of.
 _QUIET_S = 10.0
@@ -51,6 +47,93 @@ class Pace:
         return "" if self.left_s is None else f"{readable_time(self.left_s)} left"
 
 
+class Tenths:
+    """Says when another tenth of some work is done, so that a log has ten lines of it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing done."""
+        self._said = 0
+
+    def passed(self, done: float, total: float) -> bool:
+        """Return whether it is more tenths than when this was asked last."""
+        before, self._said = self._said, int(_LINES * done / total) if total else 0
+        return self._said > before
+
+
+@contextmanager
+def work_progress(
+    title: str,
+    unit: str,
+    amount: Callable[[float], str] = "{:,.0f}".format,
+    console: Console | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Callable[..., None]]:
+    """Yield ``show(done, total, note="")``, which is told how far some work has come.
+
+    Args:
+        title: what is done.
+        unit: of what.
+        amount: writes a number of them.
+        console: where it is shown; standard error by default.
+        clock: in seconds.
+    """
+    shown_on = console or Console(stderr=True)
+    tenths, pace, last_s, first = Tenths(), Pace(0.0), clock(), 0.0
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=shown_on,
+        disable=not shown_on.is_terminal,
+    ) as bar:
+        task = bar.add_task(title, total=None, note="")
+
+        def show(done: float, total: float, note: str = "") -> None:
+            nonlocal pace, last_s, first
+            if pace.total:
+                pace.advance(done - first - pace.done, last_s)
+            else:  # what was there before took no time now
+                pace, first = Pace(total - done, clock), done
+            last_s = clock()
+            said = ", ".join(filter(None, (f"{amount(done)} of {amount(total)} {unit}", pace.left, note)))
+            bar.update(task, total=total, completed=done, note=said)
+            if not shown_on.is_terminal and tenths.passed(done, total):
+                shown_on.print(f"  {title}: {said}", highlight=False, markup=False, soft_wrap=True)
+
+        yield show
+
+
+@contextmanager
+def counting(title: str, unit: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told how many more of ``total`` are done."""
+    done = 0
+    with work_progress(title, unit) as show:
+
+        def more(count: int) -> None:
+            nonlocal done
+            done += count
+            show(done, total)
+
+        show(0, total)
+        yield more
+
+
+@contextmanager
+def generating(title: str, conditions: int) -> "Iterator[Callable[[Finished], None]]":
+    """Yield a function that is told where a run stands, each of whose clean images has so many conditions."""
+    started_s = time.monotonic()
+    with work_progress(title, "clean images") as show:
+
+        def tell(now: "Finished") -> None:
+            rate = (now.images_done - now.resumed) * conditions / max(time.monotonic() - started_s, 1e-9)
+            notes = [f"{rate:,.0f} occluded images/s"] if rate else []
+            notes += [f"{now.resumed:,} kept from before"] if now.resumed else []
+            notes += [f"{now.quarantined:,} set aside"] if now.quarantined else []
+            show(now.images_done, now.images, ", ".join(notes))
+
+        yield tell
+
+
 def decoding_lines(
     console: Console | None = None, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[int, int], None]:
@@ -75,98 +158,3 @@ def decoding_lines(
             shown_on.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
 
     return on_decoded
-
-
-@contextmanager
-def run_progress(epochs: int, predictions: int, console: Console | None = None) -> "Iterator[Listener]":
-    """Yield a listener that shows progress.
-
-    Args:
-        epochs: left to train.
-        predictions: left to make, at most.
-        console: where it is shown; standard error by default.
-    """
-    shown_on = console or Console(stderr=True)
-    if shown_on.is_terminal:
-        with _bars(epochs, predictions, shown_on) as listener:
-            yield listener
-    else:
-        yield _lines(epochs, predictions, shown_on)
-
-
-class _Watch:
-    """Two paces and the moment of the last event."""
-
-    def __init__(self, epochs: float, predictions: float) -> None:
-        self.training = Pace(epochs)
-        self.scoring = Pace(predictions)
-        self._last_s = time.monotonic()
-
-    def advance(self, pace: Pace, amount: float) -> None:
-        pace.advance(amount, self._last_s)
-        self._last_s = time.monotonic()
-
-
-def _epoch_line(cell: "Cell", epoch: "Epoch") -> str:
-    validated = (
-        ""
-        if math.isnan(epoch.score)
-        else (f", validation {100 * epoch.clean:.1f} clean, {100 * epoch.occluded:.1f} occluded")
-    )
-    return f"{cell.arm_name} seed {cell.seed}: epoch {epoch.epoch + 1}/{epoch.epochs}, loss {epoch.loss:.4f}{validated}"
-
-
-@contextmanager
-def _bars(epochs: int, predictions: int, console: Console) -> "Iterator[Listener]":
-    from occbench.bench.running.listener import Listener
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
-    watch = _Watch(epochs, predictions)
-    # results go to standard output, which may be a file while the bars are on a terminal
-    with Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty()) as bars:
-        training = bars.add_task("Training", total=epochs, note="", visible=bool(epochs))
-        scoring = bars.add_task("Scoring", total=predictions, note="", visible=bool(predictions))
-        said = ""
-
-        def on_step(_: "Cell", share: float) -> None:
-            watch.advance(watch.training, share)
-            pace = watch.training
-            note = f"{pace.done:.1f}/{epochs} epochs  {pace.left}{said}"
-            bars.update(training, completed=pace.done, note=note)
-
-        def on_epoch(cell: "Cell", epoch: "Epoch") -> None:
-            nonlocal said
-            said = f"  {_epoch_line(cell, epoch)}"
-            on_step(cell, 0.0)
-
-        def on_predictions(_: "Cell", count: int) -> None:
-            watch.advance(watch.scoring, count)
-            pace = watch.scoring
-            note = f"{pace.done:,.0f}/{predictions:,} predictions  {pace.left}"
-            bars.update(scoring, completed=pace.done, note=note)
-
-        yield Listener(on_epoch, on_step, on_predictions)
-
-
-def _lines(epochs: int, predictions: int, console: Console) -> "Listener":
-    from occbench.bench.running.listener import Listener
-
-    watch = _Watch(epochs, predictions)
-
-    def say(text: str) -> None:
-        console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
-
-    def on_step(_: "Cell", share: float) -> None:
-        watch.advance(watch.training, share)
-
-    def on_epoch(cell: "Cell", epoch: "Epoch") -> None:
-        say(f"{_epoch_line(cell, epoch)}; training {watch.training.left}")
-
-    def on_predictions(_: "Cell", count: int) -> None:
-        pace = watch.scoring
-        tenths = int(_LINES * pace.done / predictions) if predictions else _LINES
-        watch.advance(pace, count)
-        if predictions and int(_LINES * pace.done / predictions) > tenths:
-            say(f"{pace.done:,.0f} of {predictions:,} predictions; scoring {pace.left}")
-
-    return Listener(on_epoch, on_step, on_predictions)

@@ -1,15 +1,16 @@
 """`occbench publish` and `export`, and the rebuilding of what was published."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from occbench.cli.options import DatasetArgument, DryRunOption, names
 from occbench.cli.terminal import readable_bytes
+from occbench.cli.verb import as_verb
 
 if TYPE_CHECKING:
     from occbench.core.hub import RepoName
@@ -23,35 +24,44 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the verbs of this file to the command line."""
     for verb in (publish, export):
-        app.command()(verb)
+        app.command()(as_verb(verb, goes_on=True))
 
 
 def publish(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A finished dataset, or a folder of runs.")],
-    repo_id: Annotated[str, typer.Argument(help="NAMESPACE/NAME on the Hugging Face Hub; made where it is missing.")],
+    repo_id: Annotated[
+        str, typer.Argument(metavar="REPO", help="NAMESPACE/NAME on the Hugging Face Hub; made where it is missing.")
+    ],
     as_: Annotated[
         Literal["pixels", "recipe", "gated"],
         typer.Option("--as", help="The images; what rebuilds them; or the images for those who accept their terms."),
     ] = "pixels",
     private: Annotated[bool, typer.Option("--private", help="Only its owners see it.")] = False,
-    revision: Annotated[str, typer.Option(help="A branch; made where it is missing.")] = "",
+    revision: Annotated[str, typer.Option(help="A branch; made where it is missing.", show_default="main")] = "",
     licence: Annotated[
-        str, typer.Option("--licence", "--license", help="Identifier, e.g. cc-by-4.0, where the source states none.")
+        str,
+        typer.Option(
+            "--licence",
+            "--license",
+            help="Identifier of the licence, e.g. cc-by-4.0; needed where the source states none.",
+            show_default="the source's",
+        ),
     ] = "",
     checkpoints: Annotated[
         bool, typer.Option("--checkpoints", help="With a folder of runs: their weights too, as a model repository.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List every file and its size; send nothing.")] = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Put a dataset, or runs, on the Hugging Face Hub. Interrupted, the same command goes on where it stopped."""
     from occbench.core.errors import ConfigError
     from occbench.core.hub import RepoName, parse_repo
+    from occbench.data.layout import MANIFEST_FILE, WORK_FOLDER
     from occbench.publish.hub import Access
 
     repo = parse_repo(repo_id)
     repo = RepoName(repo.id, revision or repo.revision)
     access = Access(private, gated=as_ == "gated")
-    if (directory / "manifest.json").is_file() or (directory / ".work").is_dir():
+    if (directory / MANIFEST_FILE).is_file() or (directory / WORK_FOLDER).is_dir():
         if checkpoints:
             raise ConfigError("--checkpoints goes with a folder of runs; this is a dataset. Leave it out.")
         bundles = [_dataset(directory, repo, as_, licence)]
@@ -61,32 +71,29 @@ def publish(
 
 
 def export(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A finished dataset.")],
-    out: Annotated[Path, typer.Argument(help="Folder to write; absent, empty or an earlier run.")],
-    to: Annotated[
+    directory: DatasetArgument,
+    out: Annotated[Path, typer.Option(help="Folder to write: absent, empty or an earlier run.")],
+    format: Annotated[  # noqa: A002 - the option's name
         Literal["folder", "fiftyone"],
-        typer.Option("--to", help="Class folders for each condition, or FiftyOne's image classification dataset."),
+        typer.Option(help="Class folders for each condition, or FiftyOne's image classification dataset."),
     ] = "folder",
     conditions: Annotated[
-        str, typer.Option(help="Names of the conditions, comma-separated, `clean` among them; all by default.")
+        str, typer.Option(help="Only these conditions, e.g. clean,mug1_20_c.", show_default="all, and clean")
     ] = "",
 ) -> None:
     """Write a dataset as plain PNG files with a table of their labels and conditions."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
+    from occbench.cli.progress import work_progress
     from occbench.publish.export import export as write
 
-    with Bar(console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"Exporting to {out}", total=None)
-        asked = [name.strip() for name in conditions.split(",") if name.strip()]
-        count = write(directory, to, out, asked, lambda done, total: bar.update(task, completed=done, total=total))
+    with work_progress("Exporting", "images") as show:
+        count = write(directory, out, format, names(conditions), show)
     typer.secho(f"{out}: {count:,} images; rows.csv has their labels and conditions.", fg="green")
 
 
 def rebuild_published(place: str, out: Path | str, source: str, executor_for: "Callable[[Recipe], Executor]") -> None:
     """Make a dataset that was published as a recipe again; what `occbench generate --from` does."""
-    from occbench.cli.terminal import progress_bar, show_manifest
+    from occbench.cli.progress import generating
+    from occbench.cli.terminal import show_manifest
     from occbench.data.kit import read_kit
     from occbench.data.remote import fetch_kit
     from occbench.generate.rebuild import rebuild
@@ -94,7 +101,7 @@ def rebuild_published(place: str, out: Path | str, source: str, executor_for: "C
     folder = fetch_kit(place)
     recipe = read_kit(folder)[0].recipe
     executor = executor_for(recipe)
-    with progress_bar(f"Rebuilding {recipe.name}", len(recipe.conditions())) as show:
+    with generating(f"Rebuilding {recipe.name}", len(recipe.conditions())) as show:
         made = rebuild(folder, out, source_path=source, executor=executor, on_progress=show)
     show_manifest(made.manifest, out)
     if made.identical:
@@ -126,7 +133,7 @@ def _runs(directory: Path, repo: "RepoName", licence: str, checkpoints: bool) ->
 
     find_runs(directory)  # before the heavy imports
     from occbench.bench.tables.table import build_results
-    from occbench.report.benchmark_report import write_report
+    from occbench.report.results_report import write_report
 
     with TemporaryDirectory() as folder:
         written = write_report(build_results(directory), Path(folder))
@@ -163,6 +170,7 @@ def _on_embedded_images(recipe: str) -> str:
 
 
 def _send(bundles: "list[Bundle]", repo: "RepoName", access: "Access", dry_run: bool) -> None:
+    from occbench.cli.progress import work_progress
     from occbench.publish.hub import page_of
     from occbench.publish.hub import publish as send
 
@@ -177,8 +185,8 @@ def _send(bundles: "list[Bundle]", repo: "RepoName", access: "Access", dry_run: 
                 f"{page_of(bundle.kind, repo)}; nothing was sent."
             )
             continue
-        with _progress(repo) as show:
-            done = send(bundle, repo, access, show)
+        with work_progress(f"Publishing {repo.id}", "are there", readable_bytes) as show:
+            done = send(bundle, repo, access, partial(_tell, show))
         typer.secho(
             f"{done.url}: {done.sent} files sent ({readable_bytes(done.sent_bytes)}), {done.kept} were there already.",
             fg="green",
@@ -187,25 +195,5 @@ def _send(bundles: "list[Bundle]", repo: "RepoName", access: "Access", dry_run: 
             typer.echo(f"{len(done.removed)} files of an earlier publication were removed; the history keeps them.")
 
 
-@contextmanager
-def _progress(repo: "RepoName") -> "Iterator[Callable[[Progress], None]]":
-    """Yield a function that draws how much of a publication is there."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"Publishing {repo.id}", total=None, note="")
-
-        def show(now: "Progress") -> None:
-            note = f"the Hub is busy: {now.note}" if now.note else ""
-            bar.update(task, total=now.bytes, completed=now.done_bytes, note=note)
-
-        yield show
+def _tell(show: "Callable[[float, float, str], None]", now: "Progress") -> None:
+    show(now.done_bytes, now.bytes, f"the Hub is busy: {now.note}" if now.note else "")

@@ -1,11 +1,12 @@
 """`occbench score`: a ready model on a generated dataset, without training."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from occbench.cli.options import HalfWidthOption
+from occbench.cli.verb import as_verb
 
 if TYPE_CHECKING:
     from occbench.bench.ready.score_ready import Scores
@@ -13,23 +14,30 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this file to the command line."""
-    app.command()(score)
+    app.command()(as_verb(score, goes_on=True))
 
 
 def score(
-    model: Annotated[str, typer.Option("--model", help="torchvision/NAME, timm/NAME, tiny or FILE.py:ClassName.")],
-    data: Annotated[
-        Path, typer.Option("--data", help="A dataset of `occbench generate`, or a folder with one folder per class.")
+    directory: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A dataset of `occbench generate`, or a folder with one folder per class."),
     ],
-    weights: Annotated[Path | None, typer.Option(help="A checkpoint (safetensors or .pth) of the model.")] = None,
+    model: Annotated[str, typer.Option(help="torchvision/NAME, timm/NAME, tiny or FILE.py:ClassName.")],
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A checkpoint (safetensors or .pth) of the model.", show_default=False),
+    ] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Take the model's published weights.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Run directory, absent, empty or begun before; default runs/<fingerprint>."),
+        typer.Option(help="Run directory: absent, empty or begun before.", show_default="runs/<fingerprint>"),
     ] = None,
     classes_map: Annotated[
         Path | None,
-        typer.Option(help="CSV file, `class,index` a line: the head's row for each class of the dataset."),
+        typer.Option(
+            help="CSV file, `class,index` a line: the head's row for each class of the dataset.",
+            show_default="by the classes' names",
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Images in a forward pass.")] = 64,
     stored: Annotated[
@@ -39,17 +47,11 @@ def score(
         Literal["shorter_side", "direct"],
         typer.Option(help="Of a plain folder: resize the shorter side and crop the centre, or stretch to the square."),
     ] = "shorter_side",
-    decoded: Annotated[
+    cache: Annotated[
         Path | None,
-        typer.Option("--cache", help="Folder for decoded images that do not fit into memory; default OUT/decoded."),
+        typer.Option(help="Folder for decoded images that do not fit into memory.", show_default="OUT/decoded"),
     ] = None,
-    precision: Annotated[
-        float | None,
-        typer.Option(
-            help="Score only as many cells as the occluded average needs for this half-width at 95 %, in percentage "
-            "points, e.g. 0.25; a later run without this option scores the others."
-        ),
-    ] = None,
+    half_width: HalfWidthOption = None,
 ) -> None:
     """Score a ready model on clean and occluded images. A repeated command does only what is missing.
 
@@ -61,24 +63,25 @@ def score(
     from occbench.bench.ready.ready_data import open_data
     from occbench.bench.ready.ready_model import ready_model
     from occbench.bench.ready.score_ready import score_dataset
+    from occbench.cli.progress import counting
 
-    classes = open_data(data, stored=stored).classes
+    classes = open_data(directory, stored=stored).classes
     loaded = ready_model(model, classes, pretrained=pretrained, weights=weights, classes_map=classes_map)
-    opened = open_data(data, stored=stored, resize=resize, size_px=loaded.size_px)
+    opened = open_data(directory, stored=stored, resize=resize, size_px=loaded.size_px)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     loaded.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with progress(opened.images + opened.cells) as advance:
+    with counting("Scoring", "predictions", opened.images + opened.cells) as advance:
         found = score_dataset(
             opened,
             Pipeline(loaded, device, "fp32"),
             out,
             batch_size=batch_size,
-            half_width=None if precision is None else precision / 100,
-            decoded=decoded,
+            half_width=None if half_width is None else half_width / 100,
+            decoded=cache,
             on_progress=advance,
         )
     conditions = len(opened.conditions) - 1
-    typer.secho(f"{model} on {data}: {opened.images:,} images x {conditions} conditions", bold=True)
+    typer.secho(f"{model} on {directory}: {opened.images:,} images x {conditions} conditions", bold=True)
     show_groups(found)
     show_effort(found)
 
@@ -107,20 +110,7 @@ def show_effort(found: "Scores") -> None:
             fg="green",
         )
         typer.echo(
-            f"{found.cells - estimate.n_cells:,} cells were skipped: the same command without --precision scores them."
+            f"{found.cells - estimate.n_cells:,} cells were skipped: the same command without --half-width scores them."
         )
     made = f"{found.classified:,} predictions made now" if found.classified else "nothing was left to do"
-    following = "" if found.estimate is not None else f" Next: occbench report {found.folder.parent} --out report"
-    typer.echo(f"{found.folder}: {made}.{following}")
-
-
-@contextmanager
-def progress(predictions: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told how many more predictions were made and draws a bar with the time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("Scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("Scoring", total=predictions)
-        yield lambda count: bar.advance(task, count)
+    typer.echo(f"{found.folder}: {made}. Next: occbench report {found.folder.parent} --out report")

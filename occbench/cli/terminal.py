@@ -1,14 +1,9 @@
-"""What the verbs draw on the terminal: progress, estimates, summaries."""
+"""What the verbs say on the terminal: estimates, plans, summaries."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from occbench.bench.images.materials import Materials
@@ -17,38 +12,7 @@ if TYPE_CHECKING:
     from occbench.bench.running.forecast import Forecast
     from occbench.bench.running.jobs import Request
     from occbench.data.manifest import Manifest
-    from occbench.generate.plan import Estimate
-    from occbench.generate.run import Progress as Finished
-
-
-@contextmanager
-def progress_bar(title: str, conditions: int) -> "Iterator[Callable[[Finished], None]]":
-    """Yield a function that draws the progress of a run: images, occluded images a second, time left."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("images, {task.fields[rate]:,.0f} occluded/s,"),
-        TimeRemainingColumn(),
-        TextColumn("left{task.fields[note]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=None, rate=0.0, note="")
-        started = time.monotonic()
-
-        def show(now: "Finished") -> None:
-            elapsed_s = max(time.monotonic() - started, 1e-9)
-            notes = [f", {now.resumed} kept from before"] if now.resumed else []
-            notes += [f", {now.quarantined} set aside"] if now.quarantined else []
-            bar.update(
-                task,
-                total=now.images,
-                completed=now.images_done,
-                rate=(now.images_done - now.resumed) * conditions / elapsed_s,
-                note="".join(notes),
-            )
-
-        yield show
+    from occbench.generate.estimate import Estimate
 
 
 def show_estimate(found: "Estimate", workers: int) -> None:
@@ -66,7 +30,7 @@ def show_estimate(found: "Estimate", workers: int) -> None:
 def show_manifest(manifest: "Manifest", out: Path | str) -> None:
     """Print what a finished dataset is and what to do with it next."""
     total = sum(file.bytes for file in manifest.files)
-    stored = "stored" if manifest.materialised else "rendered while they are read"
+    stored = "stored" if manifest.storage.materialised else "rendered while they are read"
     typer.secho(
         f"{out}: {manifest.images:,} clean images x {manifest.conditions} conditions = {manifest.rows:,} "
         f"occluded images ({stored}), {readable_bytes(total)}.",
@@ -118,7 +82,8 @@ def show_forecast(found: "Forecast", request: "Request") -> None:
 def show_cell(cell: "Cell", records: "list[Record]", runs: Path) -> None:
     """Print the result of a cell, and what of its test set was left out."""
     from occbench.bench.measures.records import HEADLINE_METRICS
-    from occbench.bench.running.home import stored_manifest
+    from occbench.bench.scoring.home import stored_manifest
+    from occbench.core.run_folder import RunFolder
 
     row = {record.group: record for record in records if record.metric in HEADLINE_METRICS}
     clean, average = f"clean {row['clean'].value:.2f}, " if "clean" in row else "", row["avg"]
@@ -127,17 +92,17 @@ def show_cell(cell: "Cell", records: "list[Record]", runs: Path) -> None:
         f"{average.value:.2f} [{average.low:.2f}, {average.high:.2f}]  ({runs / cell.fingerprint})",
         fg="green",
     )
-    manifest = stored_manifest(runs / cell.fingerprint, cell) or {}
+    manifest = stored_manifest(RunFolder(runs / cell.fingerprint), cell.facts) or {}
     if part := manifest.get("part"):
         found, cells = part["estimate"], part["cells_of_full_matrix"]
         typer.echo(
             f"  of a part: {found['n_cells']:,} of {cells:,} occluded cells say {100 * found['value']:.2f} +- "
             f"{100 * found['half_width']:.2f} of all of them; {cells - found['n_cells']:,} were skipped, the same "
-            "command without --precision scores them"
+            "command without --half-width scores them"
         )
 
 
-def readable_bytes(count: int) -> str:
+def readable_bytes(count: float) -> str:
     """Return a size in the unit that fits, e.g. ``1.4 GB`` (1 GB = 10**9 bytes)."""
     value, units = float(count), ["B", "kB", "MB", "GB", "TB", "PB"]
     while value >= 1000 and len(units) > 1:

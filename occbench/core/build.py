@@ -65,12 +65,13 @@ def first_problems(error: ValidationError) -> str:
     """Return what pydantic found wrong, its first three problems on one line."""
     problems = []
     for item in error.errors()[:3]:
-        place = ".".join(map(str, item["loc"])) or "recipe"
+        path = ".".join(map(str, item["loc"]))
+        place = f"{path}: " if path else ""
         if item["type"] == "extra_forbidden":
-            problems.append(f"{place}: there is no such key")
+            problems.append(f"{place}there is no such key")
             continue
         found = "" if item["type"] == "missing" else f", found {shorten(repr(item['input']), 80)}"
-        problems.append(f"{place}: {item['msg'].removeprefix('Value error, ')}{found}")
+        problems.append(f"{place}{item['msg'].removeprefix('Value error, ')}{found}")
     return "; ".join(problems)
 
 

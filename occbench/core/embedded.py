@@ -1,11 +1,11 @@
 """The YAML and CSV files that come with occbench: inside the package when it is installed, beside it in a checkout."""
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from occbench.core.errors import ConfigError
+from occbench.core.messages import did_you_mean
 
 __all__ = ["Shelf"]
 
@@ -41,12 +41,10 @@ class Shelf:
         for path in (*places, Path(name_or_path)):
             if path.is_file():
                 return path
-        close = difflib.get_close_matches(name_or_path, self.names(), n=1)
-        hint = f"Did you mean {close[0]}? " if close else ""
-        raise ConfigError(
-            f"no {self.kind} is called {name_or_path!r}, and there is no such file. {hint}"
-            f"Packaged: {', '.join(self.names())}."
-        )
+        packaged = f"Packaged: {', '.join(self.names())}."
+        close = did_you_mean(name_or_path, self.names(), "")
+        hint = f"{close} {packaged}" if close else packaged
+        raise ConfigError(f"no {self.kind} is called {name_or_path!r}, and there is no such file. {hint}")
 
     @property
     def _folders(self) -> tuple[Path, Path]:

@@ -18,6 +18,7 @@ __all__ = [
     "hash_file",
     "locked",
     "process_name",
+    "readable_json",
     "remove_partial_files",
     "storage_errors",
     "whole_file",
@@ -69,9 +70,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def readable_json(value: object) -> bytes:
+    """Return ``value`` as JSON for people: sorted keys, two spaces, final newline, UTF-8."""
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write ``value`` as readable JSON (sorted keys, two spaces, final newline), whole or not at all."""
-    write_bytes(path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+    """Write ``value`` as ``readable_json``, whole or not at all."""
+    write_bytes(path, readable_json(value))
 
 
 def hash_file(path: Path) -> str:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from occbench.core.errors import ConfigError, HubError
+from occbench.core.messages import causes, one_line
 
-__all__ = ["RepoName", "hub_errors", "is_network_error", "names_repo", "parse_repo", "quiet_client"]
+__all__ = ["REPOSITORY", "RepoName", "hub_errors", "is_network_error", "names_repo", "parse_repo", "quiet_client"]
 
 #: The libraries whose errors mean that a connection failed; which one the client uses depends on its version.
 _NETWORK: Final = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"})
-_REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+#: ``namespace/name``.
+REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _PREFIX: Final = "hub:"
 _KEPT: Final = "What was finished is kept; the same command goes on from there."
 _TOKEN: Final = re.compile(r"hf_\w+")
@@ -46,7 +48,7 @@ def parse_repo(text: str) -> RepoName:
         ConfigError: it is no such name.
     """
     name, _, revision = text.removeprefix(_PREFIX).partition("@")
-    if not _REPO.fullmatch(name) or ".." in name or "--" in name:
+    if not REPOSITORY.fullmatch(name) or ".." in name or "--" in name:
         raise ConfigError(
             f"a repository on the Hub is called NAMESPACE/NAME, for example my-lab/caltech-occluded; found {text!r}."
         )
@@ -55,7 +57,7 @@ def parse_repo(text: str) -> RepoName:
 
 def names_repo(text: str) -> bool:
     """Return whether a text that names no local file could name a repository."""
-    return text.startswith(_PREFIX) or bool(_REPO.fullmatch(text.partition("@")[0]))
+    return text.startswith(_PREFIX) or bool(REPOSITORY.fullmatch(text.partition("@")[0]))
 
 
 @contextmanager
@@ -74,19 +76,11 @@ def hub_errors(doing: str, repo: RepoName) -> Iterator[None]:
     except (HubError, ConfigError):
         raise
     except Exception as error:
-        reason = next(filter(None, map(_explain, _chain(error))), None)
+        reason = next(filter(None, map(_explain, causes(error))), None)
         if reason is None:
             raise
         message = f"cannot {doing} {repo.id}: {reason} {_KEPT}"
         raise HubError(_TOKEN.sub("hf_...", message)) from error
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from, innermost last."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
 
 
 def is_network_error(error: BaseException) -> bool:
@@ -117,7 +111,7 @@ def _explain(error: BaseException) -> str | None:
     # a full disk, a refused card, and what the transfer library raises as plain errors
     outermost = error.__cause__ is None and error.__context__ is None
     if outermost and isinstance(error, OSError | RuntimeError | ValueError):
-        return f"{_one_line(str(error)).rstrip('.') or name}."
+        return f"{one_line(error)}."
     return None
 
 
@@ -138,12 +132,8 @@ def _explain_status(status: int, said: str) -> str:
 
 
 def _server_says(error: BaseException) -> str:
-    said = _one_line(str(getattr(error, "server_message", "") or ""))
-    return f" ({said.rstrip('.')})" if said else ""
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:200]
+    said = one_line(getattr(error, "server_message", "") or "")
+    return f" ({said})" if said else ""
 
 
 class _Waiting(logging.Handler):

@@ -1,7 +1,8 @@
-"""The roles of data. Read this file first, ``core.training`` next: everything else is a player of a role or an engine.
+"""The roles of data and jobs. Read this file first; ``core.training`` and ``core.networks`` hold the other roles.
 
-A player is a frozen dataclass whose fields are its options (JSON values), found by name through ``core.plugins``:
-the fields are its configuration schema, the docstring its help. Engines never import players.
+Everything else is a player of a role, or an engine that knows only roles. A player is a frozen dataclass whose fields
+are its options (JSON values), found by name through ``core.plugins``: the fields are its configuration schema, the
+docstring its help. Engines never import players.
 """
 
 from abc import ABC, abstractmethod

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.files import hash_file
+from occbench.core.hub import REPOSITORY
+from occbench.core.messages import causes, first_line
 from occbench.core.worker import worker_number
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["PipelineFiles", "find_pipeline", "loading", "pick_device", "quiet_diffusers", "torch_dtype"]
 
 _INDEX: Final = "model_index.json"
-_REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 #: Components that nothing here uses.
 _LEFT_OUT: Final = ("safety_checker", "feature_extractor")
@@ -70,7 +70,7 @@ def find_pipeline(model: str, revision: str = "") -> PipelineFiles:
         files = _component_files(path.resolve())
         stamps = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
         return PipelineFiles(path, f"sha256:{_hash_files(path.resolve(), stamps)}")
-    if not _REPOSITORY.fullmatch(model):
+    if not REPOSITORY.fullmatch(model):
         raise ConfigError(
             f"the model {model} is no folder, and no repository (owner/name) either. Give the folder of a diffusers "
             "pipeline or a repository of the Hugging Face Hub."
@@ -114,7 +114,7 @@ def loading(files: PipelineFiles, purpose: str) -> Iterator[None]:
         ) from error
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ConfigError(
-            f"{files.folder} cannot be loaded {purpose} ({_first_line(error)}). Give a complete diffusers pipeline of "
+            f"{files.folder} cannot be loaded {purpose} ({first_line(error)}). Give a complete diffusers pipeline of "
             "the right kind; copy or download it again if a file is damaged."
         ) from error
 
@@ -195,7 +195,7 @@ def _how_to_get(model: str, revision: str, error: BaseException) -> str:
     """Say in one line why a repository cannot be had and what to do."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
-    reasons = _chain(error)
+    reasons = causes(error)
     if any(isinstance(reason, GatedRepoError) for reason in reasons):
         return (
             f"the model {model} is gated: its owner gives it only to users who accept the terms. Accept them on its "
@@ -209,20 +209,8 @@ def _how_to_get(model: str, revision: str, error: BaseException) -> str:
             "`hf auth login`, then run again."
         )
     offline = os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "on", "yes")
-    why = "HF_HUB_OFFLINE is set" if offline else _first_line(reasons[-1])
+    why = "HF_HUB_OFFLINE is set" if offline else first_line(reasons[-1])
     return (
         f"the model {model} is not on this machine and cannot be downloaded ({why}). Where there is a network, run "
         f"`hf download {model} --revision {revision} --local-dir FOLDER`, bring FOLDER here and set model to it."
     )
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """Return an error and what caused it, the first cause last."""
-    reasons = [error]
-    while (cause := reasons[-1].__cause__ or reasons[-1].__context__) is not None and cause not in reasons:
-        reasons.append(cause)
-    return reasons
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().partition("\n")[0].rstrip(".")

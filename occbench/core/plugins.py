@@ -4,7 +4,6 @@ A built-in player is registered by the module that holds it; this table names th
 imports one file. A third-party package registers with the entry-point group ``occbench.<kind>``.
 """
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -16,8 +15,9 @@ from typing import Final, TypeVar
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import PluginError
+from occbench.core.messages import did_you_mean, one_line
 
-__all__ = ["BUILT_IN", "describe_plugins", "find_plugin", "plugin_names"]
+__all__ = ["BUILT_IN", "describe_plugins", "find_plugin", "name_of", "plugin_names"]
 
 Role = TypeVar("Role")
 
@@ -94,8 +94,19 @@ def plugin_names(kind: str) -> list[str]:
 
 
 def describe_plugins(kind: str) -> list[tuple[str, str]]:
-    """Return (name, first line of the docstring) of every known plug-in of a kind, sorted by name."""
-    return [(name, (inspect.getdoc(_by_name(kind, name)) or "").partition("\n")[0]) for name in plugin_names(kind)]
+    """Return (name, first line of the docstring) of every known plug-in of a kind, sorted by name.
+
+    Of an installed one that cannot be imported the second is why.
+    """
+    return [(name, _described(kind, name)) for name in plugin_names(kind)]
+
+
+def name_of(player: type) -> str:
+    """Return the name that a player's class is asked for by: that of a built-in one, else the class's own."""
+    target = f"{player.__module__}:{player.__qualname__}"
+    return next(
+        (name for names in BUILT_IN.values() for name, known in names.items() if known == target), player.__name__
+    )
 
 
 def find_plugin(kind: str, name: str, role: type[Role]) -> type[Role]:
@@ -107,7 +118,7 @@ def find_plugin(kind: str, name: str, role: type[Role]) -> type[Role]:
         role: the abstract class it must implement.
 
     Raises:
-        PluginError: nothing answers to the name, the file cannot be imported, or the class does not fill the role.
+        PluginError: nothing answers to the name, its code cannot be imported, or the class does not fill the role.
     """
     found = _from_file(name) if ".py:" in name else _by_name(kind, name)
     if not (inspect.isclass(found) and issubclass(found, role)):
@@ -117,15 +128,27 @@ def find_plugin(kind: str, name: str, role: type[Role]) -> type[Role]:
     return found
 
 
+def _described(kind: str, name: str) -> str:
+    try:
+        return (inspect.getdoc(_by_name(kind, name)) or "").partition("\n")[0]
+    except PluginError as error:
+        return str(error)
+
+
 def _by_name(kind: str, name: str) -> object:
     if target := BUILT_IN[kind].get(name):
         module, _, attribute = target.partition(":")
         return getattr(importlib.import_module(module), attribute)
     for point in metadata.entry_points(group=f"occbench.{kind}", name=name):
-        return point.load()
+        try:
+            return point.load()
+        except Exception as error:
+            package = point.dist.name if point.dist else point.module
+            raise PluginError(
+                f"{name} of the installed package {package} cannot be imported: {_said(error)}. Mend or remove it."
+            ) from error
     known = plugin_names(kind)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+    hint = did_you_mean(name, known, f"Known: {', '.join(known)}.")
     raise PluginError(f"no {kind[:-1]} is called {name!r}. {hint} A file of your own is given as path/to/file.py:Name.")
 
 
@@ -152,5 +175,9 @@ def _import_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[module_name]
-        raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{path} cannot be imported: {_said(error)}") from error
     return module
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(error)}"

@@ -1,7 +1,7 @@
 """The resize rule: what happens to a clean image before any occlusion is put on it.
 
 Overlays are always applied after this step, never before [Cen et al. 2021, section 4]. Images are resized with Pillow's
-bilinear filter with antialias, which published accuracies assume; masks with nearest neighbour.
+bilinear filter with antialias (``core.resize``), which published accuracies assume; masks with nearest neighbour.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from occbench.core.errors import BrokenImageError
 from occbench.core.interfaces import Source
+from occbench.core.resize import resize
 from occbench.core.types import Example
 
 __all__ = ["Prepare", "PreparedImages", "prepare", "read_prepared"]
@@ -63,7 +64,7 @@ def prepare(example: Example, rule: Prepare) -> Example:
         # cropped first, because resize(box=...) lets the filter reach for pixels outside the box
         picture = Image.fromarray(pixels).crop(region) if region else Image.fromarray(pixels)
         if picture.size != size:
-            picture = picture.resize(size, Image.Resampling.BILINEAR)
+            picture = resize(picture, size, Image.Resampling.BILINEAR)
         return np.asarray(picture.crop(crop) if crop else picture)
 
     def mask_map(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -15,12 +15,14 @@ Definition, version 1 (changing it means raising every occlusion family's versio
 
 import hashlib
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Stream", "stream"]
+__all__ = ["Stream", "stream", "torch_seeded"]
 
 _DOMAIN: Final = "occbench-stream-1"
 
@@ -76,6 +78,23 @@ class Stream:
         """Return one integer in [low, high)."""
         return low + int(self.integers(high - low, 1)[0])
 
+    def seed(self) -> int:
+        """Return a seed for a library's own generator, an integer in [0, 2**31): ``integer(0, 2**31)``."""
+        return self.integer(0, 2**31)
+
     def permutation(self, count: int) -> NDArray[np.int64]:
         """Return a permutation of ``range(count)``: the stable order of ``count`` words."""
         return np.argsort(self.words(count), kind="stable").astype(np.int64)
+
+
+@contextmanager
+def torch_seeded(seed: int) -> Iterator[None]:
+    """Let torch's global generator of the CPU start from a seed while the block runs; then it is as it was before.
+
+    For libraries that draw from it, because they offer no other way (initial weights, transforms).
+    """
+    import torch  # here, because generation does not need it
+
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield

@@ -5,7 +5,7 @@ As in ``core.interfaces``, a player is a frozen dataclass whose fields are its o
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 from occbench.core.tasks import SINGLE_LABEL, Task
 
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor, nn
 
-__all__ = ["Batch", "Extractor", "Method", "TrainingRun"]
+    Module = TypeVar("Module", bound=nn.Module)
+
+__all__ = ["Batch", "Method", "TrainingRun"]
+
+#: What ``Method.needs`` may name.
+NEEDS: Final = frozenset({"map", "masks", "overlays", "pairs"})
+#: What ``TrainingRun.examples`` yields images of.
+Part: TypeAlias = Literal["train", "validation", "occluded_validation"]
 
 
 class Method:
@@ -43,7 +50,7 @@ class Method:
     twins: ClassVar[str] = ""
     #: Names of the tasks (``core.tasks``) whose targets the method understands. One whose loss is made of
     #: ``run.task.loss``, or that has no loss of its own, understands every task: ``core.tasks.EVERY_TASK``.
-    tasks: ClassVar[frozenset[str]] = frozenset({"single-label"})
+    tasks: ClassVar[frozenset[str]] = frozenset({SINGLE_LABEL.name})
 
     def build(self, run: "TrainingRun") -> "nn.Module | None":  # noqa: ARG002 - for those who override it
         """Make what is learned beside the backbone; called once, under the training seed, before any weight is loaded.
@@ -133,24 +140,6 @@ class Batch(ABC):
         """
 
 
-class Extractor(ABC):
-    """A frozen network beside the classifier that turns pixels into vectors, as diffusion features are."""
-
-    @property
-    @abstractmethod
-    def dim(self) -> int:
-        """Length E of a vector."""
-
-    @abstractmethod
-    def vectors(self, pixels: "Tensor", names: Sequence[str]) -> "Tensor":
-        """Return float[B, E] of images float32[B, 3, S, S] in 0..255, no gradients.
-
-        Args:
-            pixels: as the classifier sees them, occlusion included.
-            names: seed whatever the extractor draws: equal names and pixels give equal vectors.
-        """
-
-
 class TrainingRun(ABC):
     """What a method may touch while it trains; the trainer's side of the bargain.
 
@@ -197,6 +186,18 @@ class TrainingRun(ABC):
         Raises:
             ConfigError: it made nothing.
         """
+
+    def module_of(self, kind: "type[Module]") -> "Module":
+        """Return ``module``, which is of the class that the method's ``build`` made.
+
+        Raises:
+            ConfigError: it made nothing.
+            TypeError: it made something else.
+        """
+        module = self.module
+        if not isinstance(module, kind):
+            raise TypeError(f"the method was given a {type(module).__name__} instead of its {kind.__name__}")
+        return module
 
     @abstractmethod
     def vectors(self, inputs: "Tensor") -> "Tensor":
@@ -246,9 +247,7 @@ class TrainingRun(ABC):
         """
 
     @abstractmethod
-    def examples(
-        self, part: Literal["train", "validation", "occluded_validation"]
-    ) -> "Iterator[tuple[Tensor, Tensor]]":
+    def examples(self, part: Part) -> "Iterator[tuple[Tensor, Tensor]]":
         """Yield all images of a part in batches, in order: (inputs, labels int64[B]); never augmented.
 
         Nothing is yielded where no image is held out to validate.

@@ -91,6 +91,28 @@ class Overlay:
         """The alpha channel, uint8[h, w]."""
         return self.rgba[..., 3]
 
+    def on_canvas(self, height: int, width: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Return the overlay at the size of the image, uint8[height, width, 4], transparent outside its box.
+
+        Args:
+            height: of the image, pixels.
+            width: of the image, pixels.
+            out: memory to draw into; new by default.
+
+        Raises:
+            ValueError: the box reaches out of the image.
+        """
+        rows, columns = self.rgba.shape[:2]
+        if min(self.x0, self.y0) < 0 or self.y0 + rows > height or self.x0 + columns > width:
+            raise ValueError(
+                f"the overlay's box ({columns} x {rows} px at {self.x0}, {self.y0}) reaches out of the "
+                f"{width} x {height} px image"
+            )
+        canvas = np.empty((height, width, 4), dtype=np.uint8) if out is None else out
+        canvas.fill(0)
+        canvas[self.y0 : self.y0 + rows, self.x0 : self.x0 + columns] = self.rgba
+        return canvas
+
     def sample(self, example: Example, condition: Condition, image: NDArray[np.uint8]) -> "Sample":
         """Return the row of ``example`` under ``condition``; ``image`` is it with this overlay on."""
         facts = (condition.name, condition.group, self.achieved, self.measured)

@@ -1,8 +1,5 @@
 """Reading the clean images of a dataset directory."""
 
-from bisect import bisect_right
-from collections.abc import Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +9,12 @@ import pyarrow.parquet as pq
 from occbench.core.errors import DatasetError
 from occbench.core.types import KEY_PATTERN, Example
 from occbench.data.encode import decode
+from occbench.data.layout import CLEAN_FOLDER
 from occbench.data.manifest import Manifest
 from occbench.data.masks import unpack_masks
-from occbench.data.shards import CLEAN_ROWS_PER_GROUP, RowGroupReader, damaged_rows
+from occbench.data.shards import CLEAN_ROWS_PER_GROUP, RowGroupReader, ShardIndex, damaged_rows
 
-__all__ = ["CleanImages", "ShardIndex", "row_ignored", "row_labels", "stores_ignored"]
-
-
-class ShardIndex:
-    """Where item ``i`` of a list of shards lies."""
-
-    def __init__(self, counts: Sequence[int]) -> None:
-        """Take the number of items in every shard."""
-        self._ends = list(accumulate(counts))
-
-    def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
-
-    def find(self, position: int) -> tuple[int, int]:
-        """Return (shard, position within it); negative positions count from the end.
-
-        Raises:
-            IndexError: no such item.
-        """
-        if not -len(self) <= position < len(self):
-            raise IndexError(f"there is no item {position} among {len(self)}")
-        position %= len(self)
-        shard = bisect_right(self._ends, position)
-        return shard, position - (self._ends[shard - 1] if shard else 0)
+__all__ = ["CleanImages", "row_ignored", "row_labels", "stores_ignored"]
 
 
 def row_labels(row: dict[str, Any], manifest: Manifest) -> tuple[int, ...]:
@@ -74,7 +49,7 @@ def stores_ignored(directory: Path, manifest: Manifest) -> bool:
     Raises:
         DatasetError: a shard cannot be read.
     """
-    files = manifest.files_in("clean")
+    files = manifest.files_in(CLEAN_FOLDER)
     if not (manifest.multi_label and files):
         return manifest.multi_label
     try:
@@ -96,7 +71,7 @@ class CleanImages:
 
     def __init__(self, directory: Path, manifest: Manifest) -> None:
         """Find the shards; nothing is opened yet."""
-        files = manifest.files_in("clean")
+        files = manifest.files_in(CLEAN_FOLDER)
         self._index = ShardIndex([file.rows for file in files])
         self._reader = RowGroupReader([directory / file.path for file in files])
         self._manifest = manifest

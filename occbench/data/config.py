@@ -1,4 +1,4 @@
-"""YAML files as validated, frozen models: reading, overriding single keys, building the plug-ins they name."""
+"""YAML files as validated, frozen models: reading, overriding single keys, naming plug-ins with their options."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from occbench.core.build import build_plugin, first_problems
+from occbench.core.build import first_problems
 from occbench.core.errors import ConfigError
 
-__all__ = ["FrozenModel", "PluginSpec", "apply_overrides", "build_plugin", "read_yaml", "validate"]
+__all__ = ["FrozenModel", "PluginSpec", "apply_overrides", "read_yaml", "validate"]
 
 Model = TypeVar("Model", bound=BaseModel)
 

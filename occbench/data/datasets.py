@@ -13,14 +13,15 @@ from torch.utils.data import Dataset
 
 from occbench.core.errors import DatasetError
 from occbench.core.types import Condition, Example, Sample
-from occbench.data.clean import CleanImages, ShardIndex, row_ignored, row_labels
+from occbench.data.clean import CleanImages, row_ignored, row_labels
 from occbench.data.encode import decode
 from occbench.data.manifest import Manifest, read_manifest
+from occbench.data.occluded import OccludedRows
 from occbench.data.overlays import StoredOverlays, open_overlays
 from occbench.data.recipe import Recipe
 from occbench.data.remote import fetch_dataset, is_remote
 from occbench.data.render import Renderer
-from occbench.data.shards import RowGroupReader, damaged_rows, variants_per_group
+from occbench.data.shards import damaged_rows
 
 __all__ = ["OccludedDataset", "StoredDataset", "VirtualDataset", "load"]
 
@@ -141,26 +142,17 @@ class StoredDataset(OccludedDataset):
             DatasetError: it is virtual, or stored as tar files (read those with ``webdataset``).
         """
         super().__init__(directory, transform)
-        storage = self.manifest.recipe.storage
-        if storage.layout != "materialised" or storage.format != "parquet":
+        storage = self.manifest.storage
+        if not storage.stores_rows:
             raise DatasetError(
                 f"{self.directory} stores no occluded Parquet shards ({storage.layout}, {storage.format}). "
                 "Open it with occbench.load, or read tar shards with webdataset."
             )
-        files = self.manifest.files_in("occluded")
-        self._index = ShardIndex([file.rows // len(self.conditions) for file in files])
-        if len(self._index) != self.manifest.images:
-            raise DatasetError(f"{self.directory}: the manifest's files have not the rows of its images. Get it again.")
-        self._reader = RowGroupReader([self.directory / file.path for file in files])
-        self._variants = variants_per_group(self.manifest.recipe)
+        self._rows = OccludedRows(self.directory, self.manifest)
 
     def _read(self, index: int) -> tuple[Sample, int]:
-        position, number = self.locate(index)
-        shard, within = self._index.find(position)
-        groups_per_image = -(-len(self.conditions) // self._variants)
-        table = self._reader.group(shard, within * groups_per_image + number // self._variants)
+        row = self._rows.row(*self.locate(index))
         with damaged_rows(f"{self.directory}: row {index}"):
-            row = table.slice(number % self._variants, 1).to_pylist()[0]
             labels = row_labels(row, self.manifest)
             image = decode(row["image"]["bytes"])
             measured = {name: row[name] for name in self.measures if row[name] is not None}
@@ -185,9 +177,8 @@ def load(directory: str | Path, transform: Transform | None = None) -> OccludedD
     """
     if is_remote(directory):
         directory = fetch_dataset(str(directory))
-    storage = read_manifest(Path(directory)).recipe.storage
-    stored = storage.layout == "materialised" and storage.format == "parquet"
-    return StoredDataset(directory, transform) if stored else VirtualDataset(directory, transform)
+    opened = StoredDataset if read_manifest(Path(directory)).storage.stores_rows else VirtualDataset
+    return opened(directory, transform)
 
 
 @lru_cache(maxsize=4)

@@ -6,9 +6,10 @@ from functools import lru_cache
 import numpy as np
 
 from occbench.core.types import Condition, Example, Overlay
-from occbench.data.encode import Encoding, scratch
+from occbench.data.encode import Encoding
 from occbench.data.recipe import Storage
 from occbench.data.render import Renderer
+from occbench.data.scratch import scratch
 from occbench.data.splice import PreparedSplice, SplicedEncoder, prepare_splice
 
 __all__ = ["RowEncoder", "encoding_of"]

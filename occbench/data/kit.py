@@ -8,20 +8,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from occbench.core.errors import DatasetError
+from occbench.core.messages import one_line
 from occbench.data.clean import stores_ignored
+from occbench.data.layout import CLEAN_FOLDER, KEYS_FILE, REBUILD_FILE
 from occbench.data.manifest import Manifest, read_manifest_file
 from occbench.data.schema import keys_schema
 
-__all__ = ["KEYS_FILE", "KIT_MANIFEST", "CleanImage", "clean_images", "keys_file", "read_kit"]
-
-KIT_MANIFEST: Final = "rebuild.json"
-KEYS_FILE: Final = "keys.parquet"
+__all__ = ["CleanImage", "clean_images", "keys_file", "read_kit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def keys_file(directory: Path, manifest: Manifest) -> bytes:
         DatasetError: a shard cannot be read.
     """
     schema = keys_schema(manifest.classes, manifest.multi_label, with_ignored=stores_ignored(directory, manifest))
-    shards = [_read(directory / file.path, schema.names) for file in manifest.files_in("clean")]
+    shards = [_read(directory / file.path, schema.names) for file in manifest.files_in(CLEAN_FOLDER)]
     buffer = BytesIO()
     pq.write_table(pa.concat_tables(shards).cast(schema), buffer, compression="zstd")
     return buffer.getvalue()
@@ -62,11 +61,11 @@ def read_kit(folder: Path) -> tuple[Manifest, list[CleanImage]]:
     Raises:
         DatasetError: they are not there, damaged, or do not belong together.
     """
-    manifest = read_manifest_file(folder / KIT_MANIFEST)
+    manifest = read_manifest_file(folder / REBUILD_FILE)
     images = list(clean_images(folder / KEYS_FILE, manifest.multi_label))
     if len(images) != manifest.images:
         raise DatasetError(
-            f"{folder / KEYS_FILE} has {len(images)} images, {KIT_MANIFEST} beside it says {manifest.images}."
+            f"{folder / KEYS_FILE} has {len(images)} images, {REBUILD_FILE} beside it says {manifest.images}."
         )
     return manifest, images
 
@@ -95,7 +94,7 @@ def _read(file: Path, columns: list[str], where_present: Sequence[str] = ()) -> 
         with pq.ParquetFile(file) as opened:
             table = opened.read([*columns, *set(where_present).intersection(opened.schema_arrow.names)])
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{file} cannot be read: {' '.join(str(error).split())[:200]}. Get it again.") from error
+        raise DatasetError(f"{file} cannot be read: {one_line(error)}. Get it again.") from error
     if missing := sorted(set(columns) - set(table.column_names)):
         raise DatasetError(f"{file} has no column {missing[0]}. Get it again.")
     return table

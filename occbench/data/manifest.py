@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import DatasetError
-from occbench.core.files import write_json
-from occbench.data.recipe import Recipe
+from occbench.core.files import readable_json, write_bytes
+from occbench.core.messages import one_line
+from occbench.data.layout import MANIFEST_FILE, WORK_FOLDER
+from occbench.data.recipe import Recipe, Storage
 
 __all__ = [
     "FORMAT_VERSION",
-    "MANIFEST",
-    "WORK_FOLDER",
     "FileEntry",
     "Manifest",
     "SourceEntry",
@@ -30,9 +30,6 @@ __all__ = [
 
 #: Raised when a reader of the previous version could not read the new one.
 FORMAT_VERSION: Final = 1
-MANIFEST: Final = "manifest.json"
-#: Progress of an unfinished run; removed when the manifest is written.
-WORK_FOLDER: Final = ".work"
 
 #: Names joined by ``/``: no way up, no root, no drive, nothing hidden.
 _FILE_PATH: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
@@ -128,17 +125,21 @@ class Manifest(_Entry):
         return self.images * self.conditions
 
     @property
-    def materialised(self) -> bool:
-        """Whether the occluded images are stored."""
-        return self.recipe.storage.layout == "materialised"
+    def storage(self) -> Storage:
+        """How the dataset lies on disk."""
+        return self.recipe.storage
 
     def files_in(self, folder: str) -> list[FileEntry]:
-        """Return the files of one folder, by path."""
+        """Return the files of one folder (``data.layout``), by path."""
         return sorted((file for file in self.files if file.path.startswith(f"{folder}/")), key=lambda file: file.path)
 
     def write(self, directory: Path) -> None:
         """Write ``manifest.json``, whole or not at all."""
-        write_json(directory / MANIFEST, self._content())
+        write_bytes(directory / MANIFEST_FILE, self.to_json())
+
+    def to_json(self) -> bytes:
+        """Return the content of ``manifest.json``."""
+        return readable_json(self._content())
 
     def _content(self) -> dict[str, Any]:
         # what there is nothing to say about is left out, as before there were such keys
@@ -154,7 +155,7 @@ def read_manifest(directory: Path) -> Manifest:
     Raises:
         DatasetError: no dataset, an unfinished one, another format version, or a manifest that is not one.
     """
-    file = directory / MANIFEST
+    file = directory / MANIFEST_FILE
     if not file.is_file():
         raise DatasetError(_why_no_manifest(directory))
     return read_manifest_file(file)
@@ -192,7 +193,7 @@ def parse_manifest(text: bytes, origin: str) -> Manifest:
             )
         return Manifest.model_validate(content)
     except (ValueError, AttributeError, RecursionError, ValidationError) as error:
-        raise DatasetError(f"{origin} is not a manifest: {' '.join(str(error).split())[:200]}") from error
+        raise DatasetError(f"{origin} is not a manifest: {one_line(error)}") from error
 
 
 def _why_no_manifest(directory: Path) -> str:
@@ -204,7 +205,7 @@ def _why_no_manifest(directory: Path) -> str:
             f"{directory} has {done} finished shards and no manifest: generation did not finish. "
             "Run the same `occbench generate` command again; it makes only what is missing."
         )
-    return f"{directory} is not an occbench dataset: it has no {MANIFEST}."
+    return f"{directory} is not an occbench dataset: it has no {MANIFEST_FILE}."
 
 
 def made_with() -> dict[str, str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,12 +18,11 @@ from occbench.core.canonical import canonical_json
 from occbench.core.errors import DatasetError
 from occbench.core.types import Condition, Overlay
 from occbench.data.encode import decode
+from occbench.data.layout import OVERLAYS_FOLDER
 from occbench.data.manifest import Manifest
 from occbench.data.shards import RowGroupReader
 
-__all__ = ["OVERLAYS_FOLDER", "StoredOverlays", "made_by_text", "open_overlays", "overlay_columns", "to_overlay"]
-
-OVERLAYS_FOLDER: Final = "overlays"
+__all__ = ["StoredOverlays", "made_by_text", "open_overlays", "overlay_columns", "to_overlay"]
 
 
 def overlay_columns(overlay: Overlay, name: str) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from occbench.core.canonical import canonical_json
 from occbench.core.types import Condition, Overlay
 from occbench.data.masks import encode_mask
@@ -38,7 +36,7 @@ def write_pattern_table(path: Path, recipe: Recipe) -> int:
     """Write ``patterns.parquet`` and return its number of rows."""
     rows = pattern_rows(recipe)
     with parquet_writer(path, PATTERNS) as writer:
-        writer.write_group({name: [row[name] for row in rows] for name in PATTERNS.names})
+        writer.write_rows(rows)
     return len(rows)
 
 
@@ -53,8 +51,5 @@ def _facts(condition: Condition, per_image: bool) -> dict[str, Any]:
 
 
 def _placed(overlay: Overlay, condition: Condition, side_px: int) -> dict[str, Any]:
-    mask = np.zeros((side_px, side_px), dtype=np.bool_)
-    height, width = overlay.alpha.shape
-    mask[overlay.y0 : overlay.y0 + height, overlay.x0 : overlay.x0 + width] = overlay.alpha > 0
-    columns = overlay_columns(overlay, condition.name)
-    return {"height": side_px, "width": side_px, "mask_rle": encode_mask(mask), **columns}
+    mask = encode_mask(overlay.on_canvas(side_px, side_px)[..., 3] > 0)
+    return {"height": side_px, "width": side_px, "mask_rle": mask, **overlay_columns(overlay, condition.name)}

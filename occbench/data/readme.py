@@ -14,6 +14,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from occbench.core.files import write_bytes
+from occbench.data.layout import CLEAN_FOLDER, KEYS_FILE, OCCLUDED_FOLDER, OVERLAYS_FOLDER, PATTERNS_FILE
 from occbench.data.manifest import Manifest
 
 __all__ = [
@@ -75,8 +76,8 @@ def render_card(manifest: Manifest, facts: CardFacts | None = None) -> str:
         facts=facts,
         mode=facts.mode if facts else "pixels",
         place=Markdown(facts.repo_id if facts else "path/to/this/folder"),
-        parquet=_stores_parquet(manifest),
-        tars=manifest.materialised and not _stores_parquet(manifest),
+        parquet=manifest.storage.stores_rows,
+        tars=manifest.storage.materialised and not manifest.storage.stores_rows,
         folders=_folders(manifest),
     )
 
@@ -138,26 +139,22 @@ def _front_matter(manifest: Manifest, facts: CardFacts | None) -> dict[str, Any]
 
 def _configs(manifest: Manifest, mode: Mode) -> list[dict[str, Any]]:
     """Return the tables that ``load_dataset`` and the Hub's viewer open by name; the first is the default."""
-    files = {"clean": "clean/*.parquet", "patterns": "patterns.parquet"}
+    files = {"clean": f"{CLEAN_FOLDER}/*.parquet", "patterns": PATTERNS_FILE}
     if mode == "recipe":
-        files = {"keys": "keys.parquet", "patterns": "patterns.parquet"}
-    elif _stores_parquet(manifest):
-        files = {"occluded": "occluded/*.parquet", **files}
+        files = {"keys": KEYS_FILE, "patterns": PATTERNS_FILE}
+    elif manifest.storage.stores_rows:
+        files = {"occluded": f"{OCCLUDED_FOLDER}/*.parquet", **files}
     if manifest.made_by:
-        files["overlays"] = "overlays/*.parquet"
+        files["overlays"] = f"{OVERLAYS_FOLDER}/*.parquet"
     configs: list[dict[str, Any]] = [{"config_name": name, "data_files": path} for name, path in files.items()]
     configs[0]["default"] = True
     return configs
 
 
-def _stores_parquet(manifest: Manifest) -> bool:
-    return manifest.materialised and manifest.recipe.storage.format == "parquet"
-
-
 def _folders(manifest: Manifest) -> Mapping[str, tuple[int, int, str]]:
     """Return folder -> (files, rows, size as text), for cards of complete datasets."""
     found = {}
-    for folder in ("clean", "occluded", "overlays"):
+    for folder in (CLEAN_FOLDER, OCCLUDED_FOLDER, OVERLAYS_FOLDER):
         if files := manifest.files_in(folder):
             size = sum(file.bytes for file in files)
             found[folder] = (len(files), sum(file.rows for file in files), f"{size / 10**6:,.1f} MB")

@@ -6,14 +6,15 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from occbench.core.build import build_plugin
 from occbench.core.canonical import fingerprint
 from occbench.core.embedded import Shelf
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion, Source
-from occbench.core.places import fetch_folder, is_url
 from occbench.core.prepare import Prepare, PreparedImages
 from occbench.core.types import CLEAN, KEY_PATTERN, Condition
-from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
+from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, read_yaml, validate
+from occbench.data.places import fetch_folder, is_url
 
 __all__ = ["PluginSpec", "Recipe", "Storage", "find_recipe", "load_recipe", "parse_recipe", "recipe_names"]
 
@@ -40,9 +41,19 @@ class Storage(FrozenModel):
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
     rows_per_shard: Annotated[int, Field(ge=1, le=1_000_000)] = 6144
 
+    @property
+    def materialised(self) -> bool:
+        """Whether the occluded images are stored."""
+        return self.layout == "materialised"
+
+    @property
+    def stores_rows(self) -> bool:
+        """Whether they are stored as rows that can be read one by one; tar shards are read from end to end."""
+        return self.materialised and self.format == "parquet"
+
     @model_validator(mode="after")
     def _tar_files_hold_stored_images(self) -> "Storage":
-        if self.format == "webdataset" and self.layout == "virtual":
+        if self.format == "webdataset" and not self.materialised:
             raise ValueError("format webdataset stores every image: set layout: materialised (--materialise)")
         return self
 

@@ -10,15 +10,26 @@ from typing import Final
 from occbench.core.errors import DatasetError, HubError
 from occbench.core.files import hash_file, write_bytes
 from occbench.core.hub import RepoName, hub_errors, names_repo, parse_repo, quiet_client
-from occbench.core.places import Place, cache_folder, is_url
 from occbench.data.config import PluginSpec
-from occbench.data.kit import KIT_MANIFEST, read_kit
-from occbench.data.manifest import MANIFEST, Manifest, parse_manifest, read_manifest
+from occbench.data.kit import read_kit
+from occbench.data.layout import (
+    CARD_FILE,
+    CLEAN_FOLDER,
+    KEYS_FILE,
+    MANIFEST_FILE,
+    OCCLUDED_FOLDER,
+    OVERLAYS_FOLDER,
+    PATTERNS_FILE,
+    QUARANTINE_FILE,
+    REBUILD_FILE,
+)
+from occbench.data.manifest import Manifest, parse_manifest, read_manifest
+from occbench.data.places import Place, cache_folder, is_url
 
 __all__ = ["fetch_dataset", "fetch_kit", "is_remote", "local_copy"]
 
 #: Nothing else is ever fetched: a repository may hold anything beside a dataset.
-_SMALL: Final = (MANIFEST, KIT_MANIFEST, "keys.parquet", "patterns.parquet", "quarantine.jsonl", "README.md")
+_SMALL: Final = (MANIFEST_FILE, REBUILD_FILE, KEYS_FILE, PATTERNS_FILE, QUARANTINE_FILE, CARD_FILE)
 #: The Hub as fsspec calls it; its own client fetches better.
 _HUB_URL: Final = re.compile(r"^hf://datasets/")
 
@@ -60,13 +71,13 @@ def _fetch_published(place: str, stored_rows: bool) -> Path:
         if place.startswith("hub:"):
             raise
         raise HubError(f"there is no folder {place}, and on the Hub: {error}") from error
-    if not (directory / MANIFEST).is_file() and (directory / KIT_MANIFEST).is_file():
+    if not (directory / MANIFEST_FILE).is_file() and (directory / REBUILD_FILE).is_file():
         raise DatasetError(
             f"{repo} publishes the recipe, not the photographs. Rebuild it from your own: "
             f"occbench generate --from {repo} --source PHOTOGRAPHS --out DIR"
         )
-    if not (directory / MANIFEST).is_file():
-        raise DatasetError(f"{repo} holds no finished occbench dataset: it has no {MANIFEST}.")
+    if not (directory / MANIFEST_FILE).is_file():
+        raise DatasetError(f"{repo} holds no finished occbench dataset: it has no {MANIFEST_FILE}.")
     manifest = read_manifest(directory)
     _refuse_code(repo, manifest.recipe.occlusions)
     folders = _folders_read(manifest, stored_rows)
@@ -80,17 +91,15 @@ def _fetch_published(place: str, stored_rows: bool) -> Path:
 
 
 def _folders_read(manifest: Manifest, stored_rows: bool) -> tuple[str, ...]:
-    storage = manifest.recipe.storage
-    stored = stored_rows and storage.layout == "materialised" and storage.format == "parquet"
-    return ("occluded",) if stored else ("clean", "overlays")
+    return (OCCLUDED_FOLDER,) if stored_rows and manifest.storage.stores_rows else (CLEAN_FOLDER, OVERLAYS_FOLDER)
 
 
 def _fetch_from(place: Place, stored_rows: bool) -> Path:
     """Fetch what is read of a dataset at a URL; every file must be the one that its manifest names."""
-    content = place.read(MANIFEST)
+    content = place.read(MANIFEST_FILE)
     if content is None:
-        raise DatasetError(f"{place} holds no finished occbench dataset: it has no {MANIFEST}.")
-    manifest = parse_manifest(content, f"{place}/{MANIFEST}")
+        raise DatasetError(f"{place} holds no finished occbench dataset: it has no {MANIFEST_FILE}.")
+    manifest = parse_manifest(content, f"{place}/{MANIFEST_FILE}")
     _refuse_code(place, manifest.recipe.occlusions)
     directory = cache_folder([place.url, manifest.sealed().sha256])
     folders = _folders_read(manifest, stored_rows)
@@ -103,7 +112,7 @@ def _fetch_from(place: Place, stored_rows: bool) -> Path:
             if hash_file(file) != entry.sha256:
                 file.unlink()
                 raise DatasetError(f"{place}/{entry.path} is not the file that the manifest names. Generate it again.")
-    write_bytes(directory / MANIFEST, content)
+    write_bytes(directory / MANIFEST_FILE, content)
     return directory
 
 
@@ -134,10 +143,10 @@ def fetch_kit(place: str) -> Path:
         DatasetError: it holds nothing of the kind.
     """
     repo = parse_repo(place)
-    folder = _fetch(repo, (*_SMALL, "overlays/*"))
-    if not (folder / KIT_MANIFEST).is_file():
+    folder = _fetch(repo, (*_SMALL, f"{OVERLAYS_FOLDER}/*"))
+    if not (folder / REBUILD_FILE).is_file():
         raise DatasetError(
-            f"{repo} has no {KIT_MANIFEST}: it was not published with --as recipe. Where it holds the images, "
+            f"{repo} has no {REBUILD_FILE}: it was not published with --as recipe. Where it holds the images, "
             f"occbench.load('{repo.id}') reads them."
         )
     recipe = read_kit(folder)[0].recipe

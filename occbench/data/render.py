@@ -107,11 +107,7 @@ class Renderer:
 
     def full_overlay(self, example: Example, condition: Condition) -> NDArray[np.uint8]:
         """Return the overlay as uint8[H, W, 4] of the whole image, transparent outside its box."""
-        overlay = self.bare_overlay(example, condition)
-        full = np.zeros((*example.image.shape[:2], 4), dtype=np.uint8)
-        height, width = overlay.alpha.shape
-        full[overlay.y0 : overlay.y0 + height, overlay.x0 : overlay.x0 + width] = overlay.rgba
-        return full
+        return self.bare_overlay(example, condition).on_canvas(*example.image.shape[:2])
 
     def shared_overlay(self, condition: Condition, height: int, width: int) -> Overlay:
         """Return the overlay that every image of this size gets; only for conditions that images share."""

@@ -4,9 +4,11 @@ Clean rows: ``CLEAN_ROWS_PER_GROUP`` images in a row group, so that one image is
 Occluded rows: all conditions of one clean image are one row group and one page, so zstd removes what they share.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ __all__ = [
     "CLEAN_ROWS_PER_GROUP",
     "RowGroupReader",
     "RowWriter",
+    "ShardIndex",
     "damaged_rows",
     "image_bytes",
     "image_column",
@@ -74,6 +77,10 @@ class RowWriter:
         self._writer.write_table(table, row_group_size=max(1, table.num_rows))
         self.rows += table.num_rows
 
+    def write_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows, each a mapping of all columns, as one row group."""
+        self.write_group({name: [row[name] for row in rows] for name in self._schema.names})
+
 
 def image_column(files: Sequence[bytes], paths: Sequence[str]) -> pa.StructArray:
     """Return encoded images and their names as a column: 6 us a row, where a dict per row takes 11."""
@@ -111,6 +118,29 @@ def parquet_writer(path: Path, schema: pa.Schema, coded: bool = False) -> Iterat
         ) as writer,
     ):
         yield RowWriter(writer, schema)
+
+
+class ShardIndex:
+    """Where item ``i`` of a list of shards lies."""
+
+    def __init__(self, counts: Sequence[int]) -> None:
+        """Take the number of items in every shard."""
+        self._ends = list(accumulate(counts))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def find(self, position: int) -> tuple[int, int]:
+        """Return (shard, position within it); negative positions count from the end.
+
+        Raises:
+            IndexError: no such item.
+        """
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"there is no item {position} among {len(self)}")
+        position %= len(self)
+        shard = bisect_right(self._ends, position)
+        return shard, position - (self._ends[shard - 1] if shard else 0)
 
 
 @contextmanager

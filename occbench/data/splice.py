@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from occbench.core.compose import PreparedOverlay, Workspace, composite, prepare_overlay
 from occbench.core.types import Overlay
-from occbench.data.encode import MAX_JPEG_SIDE_PX, encode_jpeg, encode_jpeg_bgr, scratch
+from occbench.data.encode import MAX_JPEG_SIDE_PX, encode_jpeg, encode_jpeg_bgr
+from occbench.data.scratch import scratch
 
 __all__ = ["PreparedSplice", "SplicedEncoder", "prepare_splice"]
 
@@ -158,18 +159,9 @@ class SplicedEncoder:
 
 def _on_canvas(overlay: Overlay, height: int, width: int) -> NDArray[np.uint8]:
     """Return the overlay at the image's size, uint8[height, width, 4]."""
-    box_height, box_width = overlay.rgba.shape[:2]
-    if overlay.y0 + box_height > height or overlay.x0 + box_width > width:
-        raise ValueError(
-            f"the overlay's box ({box_width} x {box_height} px at {overlay.x0}, {overlay.y0}) "
-            f"reaches out of the {width} x {height} px image"
-        )
-    if (box_height, box_width) == (height, width):
+    if overlay.rgba.shape[:2] == (height, width) and overlay.x0 == overlay.y0 == 0:
         return overlay.rgba
-    canvas = scratch("canvas", height, width, 4)
-    canvas.fill(0)
-    canvas[overlay.y0 : overlay.y0 + box_height, overlay.x0 : overlay.x0 + box_width] = overlay.rgba
-    return canvas
+    return overlay.on_canvas(height, width, scratch("canvas", height, width, 4))
 
 
 def _completed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

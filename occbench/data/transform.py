@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from occbench.core.build import build_plugin
 from occbench.core.compose import composite_batch
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Occlusion
 from occbench.core.seeding import stream
 from occbench.core.types import Example
-from occbench.data.config import build_plugin
 
 __all__ = ["RandomOcclusion"]
 
@@ -85,12 +85,10 @@ class RandomOcclusion(nn.Module):
 
     def _draw(self, count: int, height: int, width: int) -> torch.Tensor:
         """Return uint8[count, 4, height, width] overlays."""
-        full = np.zeros((count, height, width, 4), dtype=np.uint8)
+        full = np.empty((count, height, width, 4), dtype=np.uint8)
         for target, number in zip(full, torch.randint(2**31, (count,)).tolist(), strict=True):
             draws = stream(number, "random_occlusion")
             condition = self.occlusion.conditions[draws.integer(0, len(self.occlusion.conditions))]
             canvas = Example(key=f"draw-{number}", image=np.broadcast_to(np.uint8(0), (height, width, 3)), labels=(0,))
-            overlay = self.occlusion.overlay(canvas, condition, 0)
-            rows, columns = overlay.alpha.shape
-            target[overlay.y0 : overlay.y0 + rows, overlay.x0 : overlay.x0 + columns] = overlay.rgba
+            self.occlusion.overlay(canvas, condition, 0).on_canvas(height, width, target)
         return torch.from_numpy(full.transpose(0, 3, 1, 2).copy())

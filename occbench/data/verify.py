@@ -5,6 +5,7 @@ import math
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from itertools import groupby, islice
 from pathlib import Path
@@ -15,13 +16,15 @@ import numpy as np
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import PART_SUFFIX, hash_file
 from occbench.core.seeding import stream
-from occbench.data.clean import CleanImages, ShardIndex
+from occbench.data.clean import CleanImages
 from occbench.data.encode import decode
 from occbench.data.encode_rows import RowEncoder, encoding_of
-from occbench.data.manifest import MANIFEST, Manifest, made_with, read_manifest
+from occbench.data.layout import MANIFEST_FILE, OCCLUDED_FOLDER
+from occbench.data.manifest import Manifest, made_with, read_manifest
+from occbench.data.occluded import OccludedRows, occluded_index
 from occbench.data.overlays import open_overlays
 from occbench.data.render import Renderer
-from occbench.data.shards import RowGroupReader, damaged_rows, variants_per_group
+from occbench.data.shards import damaged_rows
 from occbench.data.verify_overlays import OverlayChecker
 
 __all__ = ["Report", "verify"]
@@ -52,7 +55,9 @@ class Report:
     problems: tuple[str, ...]
 
 
-def verify(directory: Path, sample_images: int = 64, on_progress: Callable[[str], None] = lambda _: None) -> Report:
+def verify(
+    directory: str | Path, sample_images: int = 64, on_progress: Callable[[str], None] = lambda _: None
+) -> Report:
     """Re-hash every file, then re-render every condition of a sample of images and compare exactly.
 
     Args:
@@ -66,6 +71,7 @@ def verify(directory: Path, sample_images: int = 64, on_progress: Callable[[str]
     """
     if sample_images < 0:
         raise ConfigError(f"--sample needs 0 images or more, found {sample_images}")
+    directory = Path(directory)
     manifest = read_manifest(directory)
     problems = list(_check_files(directory, manifest, on_progress))
     if problems:  # rows of a damaged file prove nothing more
@@ -73,7 +79,7 @@ def verify(directory: Path, sample_images: int = 64, on_progress: Callable[[str]
     recipe_now = manifest.recipe.pixels_fingerprint(manifest.made_by)
     if recipe_now != manifest.pixels_fingerprint:
         problems.append(
-            f"{MANIFEST}: the recipe's fingerprint is {recipe_now} with this occbench and its occluder banks, "
+            f"{MANIFEST_FILE}: the recipe's fingerprint is {recipe_now} with this occbench and its occluder banks, "
             f"{manifest.pixels_fingerprint} when it was made: the rendering has changed since."
         )
     checker = _RowChecker(directory, manifest)
@@ -86,7 +92,7 @@ def verify(directory: Path, sample_images: int = 64, on_progress: Callable[[str]
 
 def _check_files(directory: Path, manifest: Manifest, on_progress: Callable[[str], None]) -> Iterator[str]:
     if manifest.sealed() != manifest:
-        yield f"{MANIFEST} has changed: its content has another SHA-256 than it says itself."
+        yield f"{MANIFEST_FILE} has changed: its content has another SHA-256 than it says itself."
     for entry in manifest.files:
         on_progress(entry.path)
         path = directory / entry.path
@@ -96,7 +102,7 @@ def _check_files(directory: Path, manifest: Manifest, on_progress: Callable[[str
             yield f"{entry.path} has {path.stat().st_size} bytes, the manifest says {entry.bytes}."
         elif (found := hash_file(path)) != entry.sha256:
             yield f"{entry.path} has changed: its SHA-256 is {found[:16]}..., the manifest says {entry.sha256[:16]}..."
-    named = {entry.path for entry in manifest.files} | {MANIFEST}
+    named = {entry.path for entry in manifest.files} | {MANIFEST_FILE}
     for path in sorted(directory.rglob("*")):
         inside = path.relative_to(directory)
         if path.is_file() and inside.as_posix() not in named and not _hidden(inside) and path.suffix != PART_SUFFIX:
@@ -123,9 +129,7 @@ class _RowChecker:
         self._clean = CleanImages(directory, manifest)
         families = manifest.recipe.build_occlusions()
         overlays = open_overlays(directory, manifest)
-        self._encoder = RowEncoder(
-            Renderer(families, manifest.recipe.seed, overlays), encoding_of(manifest.recipe.storage)
-        )
+        self._encoder = RowEncoder(Renderer(families, manifest.recipe.seed, overlays), encoding_of(manifest.storage))
         self._overlays = (
             None if overlays is None else OverlayChecker(overlays, families, manifest.recipe.seed, manifest.made_by)
         )
@@ -187,25 +191,20 @@ _Rows = Iterator[tuple[dict[str, Any], bytes]]
 
 def _open_stored(directory: Path, manifest: Manifest) -> Callable[[int], _Rows] | None:
     """Return a function from image position to its stored (columns, image file) rows, or None for a virtual dataset."""
-    if not manifest.materialised:
+    if not manifest.storage.materialised:
         return None
-    files = manifest.files_in("occluded")
-    index = ShardIndex([file.rows // manifest.conditions for file in files])
-    paths = [directory / file.path for file in files]
-    if manifest.recipe.storage.format == "webdataset":
-        return lambda position: _tar_rows(paths, index.find(position), manifest.conditions)
-    reader = RowGroupReader(paths)
-    groups_per_image = -(-manifest.conditions // variants_per_group(manifest.recipe))
+    if manifest.storage.stores_rows:
+        return partial(_parquet_rows, OccludedRows(directory, manifest))
+    index = occluded_index(directory, manifest)
+    paths = [directory / file.path for file in manifest.files_in(OCCLUDED_FOLDER)]
+    return lambda position: _tar_rows(paths, index.find(position), manifest.conditions)
 
-    def parquet_rows(position: int) -> _Rows:
-        shard, within = index.find(position)
-        for group in range(within * groups_per_image, (within + 1) * groups_per_image):
-            with damaged_rows(f"a row of image {position}"):
-                rows = reader.group(shard, group).to_pylist()
-                images = [row.pop("image")["bytes"] for row in rows]
-            yield from zip(rows, images, strict=True)
 
-    return parquet_rows
+def _parquet_rows(stored: OccludedRows, position: int) -> _Rows:
+    for row in stored.rows(position):
+        with damaged_rows(f"a row of image {position}"):
+            image = row.pop("image")["bytes"]
+        yield row, image
 
 
 def _tar_rows(paths: list[Path], place: tuple[int, int], conditions: int) -> _Rows:

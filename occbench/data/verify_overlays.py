@@ -5,11 +5,10 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from occbench.core.errors import BrokenImageError, DatasetError
 from occbench.core.interfaces import Occlusion
-from occbench.core.types import Condition, Example, Overlay
+from occbench.core.types import Condition, Example
 from occbench.data.overlays import StoredOverlays, made_by_text, to_overlay
 
 __all__ = ["OverlayChecker"]
@@ -65,23 +64,13 @@ class OverlayChecker:
         for column, value in expected.items():
             if row[column] != value:
                 return f"{column} is {row[column]!r}, and should be {value!r}."
-        alpha = _placed(overlay, example)
-        if alpha is None:
-            return "its box reaches out of the image."
+        try:
+            alpha = overlay.on_canvas(*example.image.shape[:2])[..., 3]
+        except ValueError as error:
+            return f"{error}."
         if abs(overlay.achieved - int(alpha.sum(dtype=np.int64)) / 255 / alpha.size) > 1e-9:
             return f"achieved is {overlay.achieved}, measured again {alpha.mean() / 255}."
         hidden = family.hidden(example, condition, self._seed)
         if hidden is not None and (off := int((alpha != hidden * np.uint8(255)).sum())):
             return f"{off} pixels are hidden that should not be, or the other way round."
         return ""
-
-
-def _placed(overlay: Overlay, example: Example) -> NDArray[np.uint8] | None:
-    """Return the alpha of the whole image, uint8[H, W], or None where the overlay does not lie inside it."""
-    rows, columns = example.image.shape[:2]
-    alpha = np.zeros((rows, columns), dtype=np.uint8)
-    height, width = overlay.alpha.shape
-    if min(overlay.x0, overlay.y0) < 0 or overlay.y0 + height > rows or overlay.x0 + width > columns:
-        return None
-    alpha[overlay.y0 : overlay.y0 + height, overlay.x0 : overlay.x0 + width] = overlay.alpha
-    return alpha

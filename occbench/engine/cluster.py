@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from occbench.core.errors import ConfigError, OccbenchError, WorkerError
 from occbench.core.interfaces import Executor, Item, Result
+from occbench.core.messages import one_line
 from occbench.engine.cluster_task import Facts, run_task
 
 __all__ = ["RayExecutor"]
@@ -94,7 +95,7 @@ class RayExecutor(Executor):
                 ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
             except (OSError, RuntimeError, ValueError, ImportError) as error:
                 raise ConfigError(
-                    f"no Ray cluster answers at --address {address} ({_one_line(error)}). `ray start --head` starts "
+                    f"no Ray cluster answers at --address {address} ({one_line(error)}). `ray start --head` starts "
                     "one here, `ray start --address HOST:PORT` adds a machine; --address local needs neither."
                 ) from error
         return ray
@@ -243,7 +244,3 @@ def _losses(ray: Any) -> tuple[type[Exception], ...]:  # noqa: ANN401
         found.OutOfMemoryError,
         found.ObjectLostError,
     )
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160].rstrip(".")

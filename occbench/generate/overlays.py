@@ -6,10 +6,9 @@ was interrupted makes the same bytes as one that was not.
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,35 +20,18 @@ from occbench.core.types import Condition, Example, Overlay
 from occbench.data.overlays import StoredOverlays, made_by_text, overlay_columns, to_overlay
 from occbench.data.schema import OVERLAYS
 from occbench.data.shards import parquet_writer
+from occbench.generate.shard import ReadyOverlays, Shard
 
-if TYPE_CHECKING:
-    from occbench.generate.shard import Shard
-
-__all__ = ["ReadyOverlays", "ShardOverlays"]
+__all__ = ["ShardOverlays"]
 
 #: A batch's rows, the images that the family refused among them.
 _BATCH: Final = OVERLAYS.append(pa.field("error", pa.string()))
 
 
-@dataclass(frozen=True)
-class ReadyOverlays:
-    """Overlays that were made elsewhere and are taken as they are, so that no model is needed.
-
-    Attributes:
-        made_by: what made them; see ``Recipe.provenance``.
-        files: the shards of ``overlays/``.
-        refused: (image key, reason) of each image that has none.
-    """
-
-    made_by: tuple[dict[str, Any], ...]
-    files: tuple[Path, ...]
-    refused: tuple[tuple[str, str], ...] = ()
-
-
 class ShardOverlays:
     """What the images of one shard get from the families whose overlays are stored."""
 
-    def __init__(self, shard: "Shard", source: Source, families: Sequence[Occlusion]) -> None:
+    def __init__(self, shard: Shard, source: Source, families: Sequence[Occlusion]) -> None:
         """Lay out the batches; nothing is made yet."""
         self._shard = shard
         self._source = source
@@ -75,8 +57,7 @@ class ShardOverlays:
                     if not file.is_file():
                         indices = self._shard.indices[start : start + family.batch_size]
                         rows = list(self._rows(indices, family, condition, made_by))
-                        with parquet_writer(file, _BATCH, coded=True) as writer:
-                            writer.write_group({name: [row[name] for row in rows] for name in _BATCH.names})
+                        _write_batch(file, rows)
 
     def take(self, ready: ReadyOverlays) -> None:
         """Lay down overlays that are there already, so that ``make`` finds nothing left to do.
@@ -89,8 +70,7 @@ class ShardOverlays:
             for start in range(0, len(self._shard.indices), family.batch_size):
                 indices = self._shard.indices[start : start + family.batch_size]
                 rows = [_taken(self._source.key(index), condition, stored, refused) for index in indices]
-                with parquet_writer(self._file(condition, start), _BATCH, coded=True) as writer:
-                    writer.write_group({name: [row[name] for row in rows] for name in _BATCH.names})
+                _write_batch(self._file(condition, start), rows)
 
     def __call__(self, key: str, condition: str) -> Overlay:
         """Return a finished overlay, as ``Renderer`` asks for it.
@@ -101,9 +81,8 @@ class ShardOverlays:
         return to_overlay(self._row(key, condition))
 
     def rows(self, key: str) -> list[dict[str, Any]]:
-        """Return the columns (``data.schema.OVERLAYS``) of all overlays of an image, in the conditions' order."""
-        found = [self._row(key, condition) for condition in self._family_of]
-        return [{name: row[name] for name in OVERLAYS.names} for row in found]
+        """Return at least the columns of ``data.schema.OVERLAYS`` of an image's overlays, in the conditions' order."""
+        return [self._row(key, condition) for condition in self._family_of]
 
     def forget(self) -> None:
         """Remove the batches, after the shard is written."""
@@ -128,9 +107,8 @@ class ShardOverlays:
             facts: dict[str, Any] = {"key": example.key, "condition": condition.name, "made_by": made_by}
             facts |= {"row": index * conditions + self._number_of[condition.name]}
             if isinstance(overlay, BrokenImageError):
-                if self._shard.strict:
-                    raise self._shard.refusal(example.key, overlay) from overlay
-                yield dict.fromkeys(_BATCH.names) | facts | {"error": _text(overlay)}
+                reason = self._shard.set_aside(index, example.key, overlay).reason
+                yield dict.fromkeys(_BATCH.names) | facts | {"error": reason}
             else:
                 columns = overlay_columns(overlay, f"{example.key}-{condition.name}")
                 yield facts | columns | {"error": None}
@@ -140,8 +118,7 @@ class ShardOverlays:
             try:
                 yield index, read_prepared(self._source, index, self._shard.recipe.prepare)
             except BrokenImageError as error:
-                if self._shard.strict:
-                    raise self._shard.refusal(self._source.key(index), error) from error
+                self._shard.set_aside(index, self._source.key(index), error)  # only a strict shard stops here
 
     def _file(self, condition: str, start: int) -> Path:
         return self._shard.overlay_folder / f"{condition}-{start:06d}.parquet"
@@ -153,9 +130,9 @@ def _taken(key: str, condition: str, stored: StoredOverlays, refused: Mapping[st
     return stored.row(key, condition) | {"error": None}
 
 
-def _text(error: BrokenImageError) -> str:
-    # file names that are not UTF-8 come as lone surrogates, which no Parquet file can hold
-    return str(error).encode("utf-8", "backslashreplace").decode()
+def _write_batch(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with parquet_writer(file, _BATCH, coded=True) as writer:
+        writer.write_rows(rows)
 
 
 def _read_batch(file: Path) -> dict[str, dict[str, Any]]:

@@ -1,11 +1,7 @@
-"""What a run will make, before it makes it: shards, images, and a measured estimate of bytes and time."""
+"""What a run will make, before it makes it: which images, in which shards, known by which fingerprint."""
 
-import os
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from occbench.core.canonical import fingerprint
@@ -13,10 +9,9 @@ from occbench.core.errors import ConfigError, SourceError
 from occbench.core.interfaces import Source
 from occbench.data.recipe import Recipe
 from occbench.data.shards import image_bytes
-from occbench.generate.overlays import ReadyOverlays
-from occbench.generate.shard import Shard, make_shard
+from occbench.generate.shard import ReadyOverlays, Shard
 
-__all__ = ["Estimate", "Plan", "default_workers", "estimate", "plan", "uses_gpu"]
+__all__ = ["Plan", "plan", "spread"]
 
 #: Clean images in a shard at most where overlays take seconds each: minutes of work, so that every GPU gets its share.
 _STORED_IMAGES_PER_SHARD = 256
@@ -24,8 +19,6 @@ _STORED_IMAGES_PER_SHARD = 256
 #: nothing has compressed.
 _MOST_SHARDS = 9_999
 _LARGEST_FILE_BYTES = 18 * 10**9
-#: Images rendered to measure a dry run: enough to average over image content, a second or two of work.
-_SAMPLE_IMAGES = 12
 #: 2**32 divided by the golden ratio.
 _GOLDEN = 2654435769
 
@@ -85,42 +78,6 @@ class Plan:
         ]
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a dry run found out by rendering a few images.
-
-    Attributes:
-        images: clean images.
-        rows: occluded images.
-        shards: shards.
-        total_bytes: size on disk, bytes.
-        core_s: time on one core, seconds; where a network works, on one device.
-        sampled_images: how many images were rendered to find out.
-        device: what the network worked on, such as a GPU's name; empty where there is none.
-        devices: how many of it this machine has.
-    """
-
-    images: int
-    rows: int
-    shards: int
-    total_bytes: int
-    core_s: float
-    sampled_images: int
-    device: str = ""
-    devices: int = 0
-
-    def wall_s(self, workers: int) -> float:
-        """Return the expected duration with ``workers`` processes, seconds, if they scale as cores or GPUs do."""
-        return self.core_s / max(1, min(workers, self.devices if self.device else os.cpu_count() or 1))
-
-
-def default_workers(recipe: Recipe) -> int:
-    """Return how many processes suit a recipe on this machine: one a core, or one a GPU where a network works."""
-    if not uses_gpu(recipe):
-        return os.cpu_count() or 1
-    return _devices()[1]
-
-
 def plan(
     recipe: Recipe, source: Source, source_path: str, limit: int | None = None, ready: ReadyOverlays | None = None
 ) -> Plan:
@@ -143,7 +100,7 @@ def plan(
         raise SourceError(f"the source {recipe.source.name} at {source_path or 'its default'} has no images")
     conditions = len(recipe.conditions())
     made_by = recipe.provenance() if ready is None else ready.made_by
-    indices = _spread(len(source), limit)
+    indices = spread(len(source), limit)
     return Plan(
         recipe=recipe,
         source_path=source_path,
@@ -159,88 +116,18 @@ def plan(
     )
 
 
-def estimate(planned: Plan, images: int | None = None) -> Estimate:
-    """Make one small shard in a temporary folder and project its time and size.
-
-    Args:
-        planned: the run.
-        images: project to so many clean images instead of the plan's own.
-
-    Raises:
-        ConfigError: ``images`` below 1.
-        SourceError: none of the sampled images could be used.
-    """
-    if images is not None and images < 1:
-        raise ConfigError(f"--assume-images needs 1 image or more, found {images}")
-    works_on_gpu = uses_gpu(planned.recipe)
-    sample = _pick(planned.indices, _gpu_sample(planned.recipe) if works_on_gpu else _SAMPLE_IMAGES)
-    with TemporaryDirectory(prefix="occbench-dry-run-") as folder:
-        first, *_ = replace(planned, indices=sample, images_per_shard=1).shards(Path(folder))
-        whole, *_ = replace(planned, indices=sample, images_per_shard=len(sample)).shards(Path(folder))
-        # the first image pays for drawing shared overlays or loading a model, which a long run does once per worker
-        make_shard(first)
-        start = time.perf_counter()
-        report = make_shard(whole)
-        elapsed_s = time.perf_counter() - start
-    if not report.images:
-        reasons = "; ".join(f"{item.key}: {item.reason}" for item in report.quarantined[:3])
-        raise SourceError(f"none of {len(sample)} sampled images can be used: {reasons}")
-    total = len(planned.indices) if images is None else images
-    written = sum(file.bytes for file in report.files)
-    device, devices = _devices() if works_on_gpu else ("", 0)
-    return Estimate(
-        images=total,
-        rows=total * planned.conditions,
-        shards=-(-total // planned.images_per_shard),
-        total_bytes=round(written / report.images * total),
-        core_s=elapsed_s / len(sample) * total,
-        sampled_images=len(sample),
-        device=device,
-        devices=devices,
-    )
-
-
 def _images_per_shard(recipe: Recipe, conditions: int, images: int, *, stored_overlays: bool) -> int:
     """Return how many clean images a shard holds: what was asked, within what the Hub takes."""
     asked = max(1, recipe.storage.rows_per_shard // conditions)
     if stored_overlays:
         asked = min(asked, _STORED_IMAGES_PER_SHARD)
-    rows = conditions if recipe.storage.layout == "materialised" else 1
+    rows = conditions if recipe.storage.materialised else 1
     asked = max(1, min(asked, _LARGEST_FILE_BYTES // (image_bytes(recipe) * rows)))
     return max(asked, -(-images // _MOST_SHARDS))
 
 
-def uses_gpu(recipe: Recipe) -> bool:
-    """Whether a network makes overlays of a recipe, for which one worker a GPU is enough."""
-    return any(family.uses_gpu for family in recipe.build_occlusions())
-
-
-def _gpu_sample(recipe: Recipe) -> int:
-    """Return how many images to measure where a network works: one full batch, which is seconds on a GPU.
-
-    Without a GPU one image takes minutes, and as long in a batch as alone.
-    """
-    if not _gpu_at_hand():
-        return 1
-    return max(family.batch_size for family in recipe.build_occlusions() if family.uses_gpu)
-
-
-def _gpu_at_hand() -> bool:
-    import torch  # here, because most recipes need none
-
-    return torch.cuda.is_available()
-
-
-def _devices() -> tuple[str, int]:
-    """Return what a network works on here, and how many of it there are."""
-    if _gpu_at_hand():
-        import torch
-
-        return torch.cuda.get_device_name(), torch.cuda.device_count()
-    return "the processor, for want of a GPU", 1
-
-
-def _spread(count: int, limit: int | None) -> tuple[int, ...]:
+def spread(count: int, limit: int | None) -> tuple[int, ...]:
+    """Return at most ``limit`` numbers below ``count``, ascending and evenly spread; None takes all."""
     if limit is None or limit >= count:
         return tuple(range(count))
     starts = [number * count // limit for number in range(limit + 1)]
@@ -250,7 +137,3 @@ def _spread(count: int, limit: int | None) -> tuple[int, ...]:
     return tuple(
         start + ((end - start) * step >> 32) for start, end, step in zip(starts, starts[1:], steps, strict=False)
     )
-
-
-def _pick(indices: Sequence[int], count: int) -> tuple[int, ...]:
-    return tuple(indices[number] for number in _spread(len(indices), count))

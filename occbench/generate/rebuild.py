@@ -16,13 +16,13 @@ from occbench.core.files import hash_file
 from occbench.core.interfaces import Executor, Source
 from occbench.core.prepare import read_prepared
 from occbench.data.kit import CleanImage, read_kit
+from occbench.data.layout import CARD_FILE, CROISSANT_FILE, OVERLAYS_FOLDER, PICTURE_FILE, QUARANTINE_FILE
 from occbench.data.manifest import Manifest, made_with
-from occbench.data.overlays import OVERLAYS_FOLDER
 from occbench.data.recipe import Recipe
 from occbench.engine.local import LocalExecutor
-from occbench.generate.overlays import ReadyOverlays
 from occbench.generate.plan import plan
 from occbench.generate.run import Progress, generate
+from occbench.generate.shard import ReadyOverlays
 
 __all__ = ["Rebuilt", "rebuild"]
 
@@ -30,9 +30,8 @@ __all__ = ["Rebuilt", "rebuild"]
 _CHUNK: Final = 64
 #: Problems shown in an error; the rest is counted.
 _SHOWN: Final = 3
-_QUARANTINE: Final = "quarantine.jsonl"
 #: Files that say when and with what a dataset was made, and differ without the dataset differing.
-_ABOUT: Final = frozenset({"README.md", "croissant.json", "preview.png"})
+_ABOUT: Final = frozenset({CARD_FILE, CROISSANT_FILE, PICTURE_FILE})
 
 
 @dataclass(frozen=True)
@@ -119,14 +118,16 @@ def _ready_overlays(folder: Path, published: Manifest) -> ReadyOverlays | None:
     """Return the published overlays where they cannot be made again; every file must be the one that was published."""
     if not published.made_by:
         return None
-    for entry in (*published.files_in(OVERLAYS_FOLDER), *(e for e in published.files if e.path == _QUARANTINE)):
+    for entry in (*published.files_in(OVERLAYS_FOLDER), *(e for e in published.files if e.path == QUARANTINE_FILE)):
         if not (file := folder / entry.path).is_file() or hash_file(file) != entry.sha256:
             raise DatasetError(f"{file} is missing or not the published one. Get it again.")
-    lines = (folder / _QUARANTINE).read_bytes().splitlines()
+    lines = (folder / QUARANTINE_FILE).read_bytes().splitlines()
     try:
         refused = tuple((str(item["key"]), str(item["reason"])) for item in map(json.loads, lines))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DatasetError(f"{folder / _QUARANTINE} has a line that names no image: {error}. Get it again.") from error
+        raise DatasetError(
+            f"{folder / QUARANTINE_FILE} has a line that names no image: {error}. Get it again."
+        ) from error
     files = tuple(folder / entry.path for entry in published.files_in(OVERLAYS_FOLDER))
     return ReadyOverlays(tuple(dict(item) for item in published.made_by), files, refused)
 

@@ -13,11 +13,13 @@ from tempfile import TemporaryDirectory
 from pydantic import ValidationError
 
 from occbench.core.errors import ConfigError, StorageError
-from occbench.core.places import Place
-from occbench.data.manifest import MANIFEST, WORK_FOLDER, Manifest, parse_manifest
+from occbench.data.layout import MANIFEST_FILE, WORK_FOLDER
+from occbench.data.manifest import Manifest, parse_manifest
+from occbench.data.places import Place
+from occbench.generate.make_shard import make_shard
 from occbench.generate.plan import Plan
-from occbench.generate.shard import Shard, ShardReport, make_shard
-from occbench.generate.workdir import PLAN_FILE, plan_note, planned_fingerprint, refuse_other
+from occbench.generate.shard import Shard, ShardReport
+from occbench.generate.workdir import PLAN_FILE, Workdir, plan_note, planned_fingerprint, refuse_other
 
 __all__ = ["RemoteWorkdir"]
 
@@ -47,8 +49,8 @@ class _MakeAndSend:
         return report
 
 
-class RemoteWorkdir:
-    """A dataset at a URL while it is being made; plays the part of ``Workdir``."""
+class RemoteWorkdir(Workdir):
+    """A dataset at a URL while it is being made."""
 
     def __init__(self, url: str, planned: Plan) -> None:
         """Remember URL and plan; nothing is touched yet.
@@ -67,23 +69,18 @@ class RemoteWorkdir:
 
     @property
     def complete(self) -> bool:
-        """Whether the URL already holds exactly this dataset.
-
-        Raises:
-            DatasetError: it holds another dataset.
-            StorageError: it cannot be read.
-        """
-        content = self._place.read(MANIFEST)
+        """See ``Workdir.complete``."""
+        content = self._place.read(MANIFEST_FILE)
         if content is None:
             return False
-        found = parse_manifest(content, f"{self._place}/{MANIFEST}").dataset_fingerprint
+        found = parse_manifest(content, f"{self._place}/{MANIFEST_FILE}").dataset_fingerprint
         refuse_other(str(self._place), self._plan, found, "a finished dataset")
         self._remove_progress()
         return True
 
     def manifest(self) -> Manifest:
-        """Return the manifest of the complete dataset."""
-        return parse_manifest(self._place.read(MANIFEST) or b"", f"{self._place}/{MANIFEST}")
+        """See ``Workdir.manifest``."""
+        return parse_manifest(self._place.read(MANIFEST_FILE) or b"", f"{self._place}/{MANIFEST_FILE}")
 
     @contextmanager
     def claimed(self) -> Iterator[Path]:
@@ -111,7 +108,7 @@ class RemoteWorkdir:
             yield self._folder
 
     def finished(self, shards: Sequence[Shard]) -> dict[int, ShardReport]:
-        """Return the report of every shard whose files are all there in their size."""
+        """See ``Workdir.finished``; files count as there when they have their size."""
         sizes = self._place.sizes()
         wanted = {_report_name(shard): shard.number for shard in shards if _report_name(shard) in sizes}
         found = {}
@@ -126,13 +123,13 @@ class RemoteWorkdir:
 
     @property
     def job(self) -> _MakeAndSend:
-        """What makes a shard; it can be pickled."""
+        """See ``Workdir.job``."""
         return _MakeAndSend(self._place, self._scratch)
 
     def close(self) -> None:
-        """Send what belongs to the whole dataset, the manifest last, and remove the progress files."""
+        """See ``Workdir.close``."""
         names = sorted(path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file())
-        for name in [name for name in names if name != MANIFEST] + [MANIFEST]:
+        for name in [name for name in names if name != MANIFEST_FILE] + [MANIFEST_FILE]:
             self._place.send(self._folder / name, name)
         self._remove_progress()
 

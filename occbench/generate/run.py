@@ -7,17 +7,18 @@ from pathlib import Path
 
 from occbench.core.files import hash_file, remove_partial_files, write_bytes
 from occbench.core.interfaces import Executor, Source
-from occbench.core.places import is_url
+from occbench.data.layout import CARD_FILE, PATTERNS_FILE, QUARANTINE_FILE
 from occbench.data.manifest import FORMAT_VERSION, FileEntry, Manifest, SourceEntry, made_with
 from occbench.data.pattern_table import write_pattern_table
+from occbench.data.places import is_url
 from occbench.data.readme import write_readme
 from occbench.data.recipe import Recipe
 from occbench.data.webdataset import require_webdataset
 from occbench.engine.local import LocalExecutor
-from occbench.generate.overlays import ReadyOverlays
+from occbench.generate.local_workdir import LocalWorkdir
 from occbench.generate.plan import Plan, plan
 from occbench.generate.remote_workdir import RemoteWorkdir
-from occbench.generate.shard import Shard, ShardReport
+from occbench.generate.shard import ReadyOverlays, Shard, ShardReport
 from occbench.generate.workdir import Workdir
 
 __all__ = ["Progress", "generate"]
@@ -72,11 +73,11 @@ def generate(  # noqa: PLR0913 - the verb people call: every option has a defaul
         DatasetError, StorageError: the directory belongs to something else or cannot be written.
         BrokenImageError: with ``strict``, the first image that cannot be used.
     """
-    if recipe.storage.layout == "materialised" and recipe.storage.format == "webdataset":
+    if recipe.storage.format == "webdataset":
         require_webdataset()
     source = recipe.open_source(source_path)
     planned = plan(recipe, source, source_path, limit, ready)
-    workdir = RemoteWorkdir(str(out), planned) if is_url(out) else Workdir(Path(out), planned)
+    workdir: Workdir = RemoteWorkdir(str(out), planned) if is_url(out) else LocalWorkdir(Path(out), planned)
     if workdir.complete:
         return workdir.manifest()
     with workdir.claimed() as folder:
@@ -88,7 +89,7 @@ def generate(  # noqa: PLR0913 - the verb people call: every option has a defaul
 
 def _make(
     planned: Plan,
-    workdir: Workdir | RemoteWorkdir,
+    workdir: Workdir,
     shards: list[Shard],
     executor: Executor,
     on_progress: Callable[[Progress], None],
@@ -116,8 +117,8 @@ def _finish(planned: Plan, source: Source, out: Path, reports: list[ShardReport]
     remove_partial_files(out)  # of workers that died and were replaced
     quarantined = [item for report in reports for item in report.quarantined]
     lines = "".join(json.dumps(item.model_dump(), sort_keys=True, ensure_ascii=False) + "\n" for item in quarantined)
-    write_bytes(out / "quarantine.jsonl", lines.encode())
-    pattern_rows = write_pattern_table(out / "patterns.parquet", recipe)
+    write_bytes(out / QUARANTINE_FILE, lines.encode())
+    pattern_rows = write_pattern_table(out / PATTERNS_FILE, recipe)
     content = Manifest(
         format_version=FORMAT_VERSION,
         recipe=recipe,
@@ -140,12 +141,12 @@ def _finish(planned: Plan, source: Source, out: Path, reports: list[ShardReport]
         made_with=made_with(),
         made_by=planned.made_by,
     )
-    write_readme(out / "README.md", content)
+    write_readme(out / CARD_FILE, content)
     files = [file for report in reports for file in report.files]
     files += [
-        _entry(out, "quarantine.jsonl", len(quarantined)),
-        _entry(out, "patterns.parquet", pattern_rows),
-        _entry(out, "README.md", 0),
+        _entry(out, QUARANTINE_FILE, len(quarantined)),
+        _entry(out, PATTERNS_FILE, pattern_rows),
+        _entry(out, CARD_FILE, 0),
     ]
     manifest = content.model_copy(update={"files": tuple(sorted(files, key=lambda file: file.path))}).sealed()
     manifest.write(out)

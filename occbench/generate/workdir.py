@@ -1,126 +1,62 @@
-"""The output directory: whose it is, what is finished in it, and how it is closed."""
+"""The output of a run while it is being made: whose it is, what is finished in it, and how it is closed."""
 
 import json
-import platform
-import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
-from occbench.core.errors import DatasetError, StorageError
-from occbench.core.files import PART_SUFFIX, hash_file, locked, remove_partial_files, storage_errors, write_bytes
-from occbench.data.manifest import MANIFEST, WORK_FOLDER, Manifest, read_manifest
-from occbench.data.overlays import OVERLAYS_FOLDER
+from occbench.core.errors import DatasetError
+from occbench.core.files import readable_json
+from occbench.data.manifest import Manifest
 from occbench.generate.plan import Plan
-from occbench.generate.shard import Shard, ShardReport, make_shard
+from occbench.generate.shard import Shard, ShardReport
 
 __all__ = ["PLAN_FILE", "Workdir", "plan_note", "planned_fingerprint", "refuse_other"]
 
 #: In the work folder, says whose unfinished run it is.
 PLAN_FILE: Final = "plan.json"
-_LOCK_FILE = "lock"
 
 
-class Workdir:
-    """One dataset directory while it is being made."""
-
-    def __init__(self, directory: Path, planned: Plan) -> None:
-        """Remember directory and plan; nothing is touched yet."""
-        self._directory = directory
-        self._plan = planned
-        self._work = directory / WORK_FOLDER
+class Workdir(ABC):
+    """A dataset's place while it is being made."""
 
     @property
+    @abstractmethod
     def complete(self) -> bool:
-        """Whether the directory already holds exactly this dataset.
+        """Whether the place already holds exactly this dataset.
 
         Raises:
             DatasetError: it holds another dataset.
+            StorageError: it cannot be read.
         """
-        with storage_errors(self._directory):
-            if not (self._directory / MANIFEST).is_file():
-                return False
-        found = read_manifest(self._directory).dataset_fingerprint
-        refuse_other(str(self._directory), self._plan, found, "a finished dataset")
-        shutil.rmtree(self._work, ignore_errors=True)  # left by a run that died between manifest and clean-up
-        return True
 
+    @abstractmethod
     def manifest(self) -> Manifest:
         """Return the manifest of the complete dataset."""
-        return read_manifest(self._directory)
 
-    @contextmanager
-    def claimed(self) -> Iterator[Path]:
-        """Make the directory ours for a while: create it, or take up an unfinished run of the same plan; yield it.
+    @abstractmethod
+    def claimed(self) -> AbstractContextManager[Path]:
+        """Make the place ours for a while; yield a local folder for what belongs to the whole dataset.
 
         Raises:
-            DatasetError: an unfinished run of another recipe, source or limit.
-            StorageError: other files are in it, another process is at work in it, or it cannot be written.
+            DatasetError: it holds an unfinished run of another recipe, source or limit.
+            StorageError: other files are there, another process is at work in it, or it cannot be written.
         """
-        plan_file = self._work / PLAN_FILE
-        if plan_file.is_file():
-            if self._holds_shards():  # a run that failed before its first shard keeps nobody out
-                found = planned_fingerprint(plan_file.read_bytes())
-                refuse_other(str(self._directory), self._plan, found, "an unfinished run")
-        elif self._directory.exists():
-            self._refuse_foreign()
-        with storage_errors(self._directory):
-            self._work.mkdir(parents=True, exist_ok=True)
-        with self._locked():
-            remove_partial_files(self._directory)
-            write_bytes(plan_file, plan_note(self._plan))
-            yield self._directory
 
+    @abstractmethod
     def finished(self, shards: Sequence[Shard]) -> dict[int, ShardReport]:
-        """Return the report of every shard whose files are all there, re-hashed; a status file alone is not trusted."""
-        reports = {}
-        for shard in shards:
-            report = _read_report(shard.report_file)
-            if report is not None and all(
-                (path := self._directory / file.path).is_file()
-                and path.stat().st_size == file.bytes
-                and hash_file(path) == file.sha256
-                for file in report.files
-            ):
-                reports[shard.number] = report
-        return reports
+        """Return number -> report of every shard whose files are all there; a report alone is not trusted."""
 
     @property
+    @abstractmethod
     def job(self) -> Callable[[Shard], ShardReport]:
         """What makes a shard; it can be pickled."""
-        return _make_claimed
 
+    @abstractmethod
     def close(self) -> None:
-        """Remove the progress files, after the manifest is written."""
-        shutil.rmtree(self._work)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other runs out for as long as this process works here; the lock dies with the process."""
-        refusal = f"another process is making {self._directory} right now. Wait for it or stop it, then run again."
-        with locked(self._work / _LOCK_FILE, refusal):
-            yield
-
-    def _holds_shards(self) -> bool:
-        # overlays that are stored wait in the work folder until their shard is written, hours of work among them
-        gathered = (self._work / OVERLAYS_FOLDER).rglob("*")
-        written = (path for path in self._directory.rglob("*") if self._work not in path.parents)
-        return any(path.is_file() and path.suffix != PART_SUFFIX for path in (*gathered, *written))
-
-    def _refuse_foreign(self) -> None:
-        if not self._directory.is_dir():
-            raise StorageError(f"{self._directory} is a file, not a folder. Choose another --out.")
-        with storage_errors(self._directory):
-            found = Counter(entry.name for entry in self._directory.iterdir() if entry.name != WORK_FOLDER)
-        if found:
-            raise StorageError(
-                f"{self._directory} is not empty and is no occbench dataset: it has {len(found)} entries, {min(found)} "
-                "among them. Choose another --out; nothing in it was touched."
-            )
+        """Put what belongs to the whole dataset into its place, the manifest last, and remove the progress files."""
 
 
 def refuse_other(place: str, planned: Plan, found: str, what: str) -> None:
@@ -143,20 +79,9 @@ def refuse_other(place: str, planned: Plan, found: str, what: str) -> None:
         )
 
 
-def _make_claimed(shard: Shard) -> ShardReport:
-    """Make a shard in a directory that the driver has claimed, perhaps on another machine."""
-    if not (shard.directory / WORK_FOLDER / PLAN_FILE).is_file():
-        raise StorageError(
-            f"the machine {platform.node()} does not see the dataset's directory {shard.directory}. Give --out a "
-            "folder that all machines of the cluster share under the same path, or s3://BUCKET/NAME."
-        )
-    return make_shard(shard)
-
-
 def plan_note(planned: Plan) -> bytes:
     """Return the content of ``PLAN_FILE``."""
-    note = {"dataset_fingerprint": planned.dataset_fingerprint, "recipe": planned.recipe.name}
-    return (json.dumps(note, indent=2, sort_keys=True) + "\n").encode()
+    return readable_json({"dataset_fingerprint": planned.dataset_fingerprint, "recipe": planned.recipe.name})
 
 
 def planned_fingerprint(note: bytes) -> str:
@@ -165,11 +90,3 @@ def planned_fingerprint(note: bytes) -> str:
         return str(json.loads(note.decode("utf-8"))["dataset_fingerprint"])
     except (ValueError, KeyError, TypeError):
         return "unreadable"
-
-
-def _read_report(file: Path) -> ShardReport | None:
-    """Return a shard's report, or None where there is none that can be believed: the shard is then made again."""
-    try:
-        return ShardReport.model_validate_json(file.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None

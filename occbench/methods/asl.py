@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from occbench.core.options import check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.option_ranges import check_range
 
 __all__ = ["AsymmetricLoss"]
 
@@ -51,9 +51,9 @@ class AsymmetricLoss(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        check_range("asl", "gamma_positive", self.gamma_positive, 0.0)
-        check_range("asl", "gamma_negative", self.gamma_negative, 0.0)
-        check_range("asl", "margin", self.margin, 0.0, 1.0)
+        check_range(self, "gamma_positive", 0.0)
+        check_range(self, "gamma_negative", 0.0)
+        check_range(self, "margin", 0.0, 1.0)
 
     def loss(self, run: TrainingRun, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return the mean over known entries; see ``Method.loss``."""

@@ -39,7 +39,7 @@ class CompositionalModel(Fitted):
     backgrounds: Tensor
 
     def __init__(self, kappa: float, occluded: float) -> None:
-        """Take kappa and the prior o of being occluded, in (0, 1)."""
+        """Take kappa and the prior o of being occluded, 0 to 1."""
         super().__init__(["backgrounds"], ["kernels", "mixtures"])
         self._kappa = kappa
         self._occluded = occluded

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
+from occbench.core.options import check_range
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.clustering import k_means, spectral_clusters, vmf_kernels
 from occbench.methods.compositional_model import CompositionalModel
 from occbench.methods.fitted import full_precision
-from occbench.methods.option_ranges import check_range
 
 __all__ = ["CompositionalNet"]
 
@@ -38,7 +38,7 @@ class CompositionalNet(Method):
         kernels: K of the dictionary, 1 or more. The release: 512.
         mixtures: M of each class, 1 or more. The release: 4.
         kappa: concentration of the kernels, above 0. The release: 30.
-        occluded: prior of a place to be occluded, in (0, 1). The release: 0.6.
+        occluded: prior of a place to be occluded, 0 to 1. The release: 0.6.
         natural: clusters of natural occluders, 0 or more. The release: 5.
         vmf: weight of the distance of feature vectors to their kernels, 0 or more. The release: 3.
         mixture: weight of the likelihood of the right class, 0 or more. The release: 3.
@@ -67,11 +67,11 @@ class CompositionalNet(Method):
     def __post_init__(self) -> None:
         """Check the options."""
         for name in ("kernels", "mixtures", "sampled", "steps"):
-            check_range("compositional_net", name, getattr(self, name), 1)
+            check_range(self, name, 1)
         for name in ("natural", "vmf", "mixture"):
-            check_range("compositional_net", name, getattr(self, name), 0.0)
-        check_range("compositional_net", "kappa", self.kappa, 0.0, above=True)
-        check_range("compositional_net", "occluded", self.occluded, 0.0, 1.0)
+            check_range(self, name, 0.0)
+        check_range(self, "kappa", 0.0, above=True)
+        check_range(self, "occluded", 0.0, 1.0)
 
     def build(self, run: TrainingRun) -> nn.Module:  # noqa: ARG002 - sizes come with the images
         """Make the model without its tensors; see ``Method.build``."""
@@ -79,7 +79,7 @@ class CompositionalNet(Method):
 
     def on_training_start(self, run: TrainingRun) -> None:
         """Cluster the training images' feature vectors and encodings; see ``Method.on_training_start``."""
-        model = _model(run)
+        model = run.module_of(CompositionalModel)
         with full_precision(run.mean_pixel):
             model.put(kernels=self._clustered_kernels(run).to(run.mean_pixel.device))
             encoded, labels = [], []
@@ -95,7 +95,7 @@ class CompositionalNet(Method):
 
     def loss(self, run: TrainingRun, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return the sum of the three terms; see ``Method.loss``."""
-        model = _model(run)
+        model = run.module_of(CompositionalModel)
         with torch.no_grad():
             maps = run.features(inputs)
         with full_precision(maps):
@@ -111,7 +111,7 @@ class CompositionalNet(Method):
 
     def predict(self, run: TrainingRun, inputs: Tensor) -> Tensor:
         """Return 2 score, whose softmax the release answers with; see ``Method.predict``."""
-        model, maps = _model(run), run.features(inputs)
+        model, maps = run.module_of(CompositionalModel), run.features(inputs)
         with full_precision(maps):
             return 2 * model.scores(model.cosines(maps))
 
@@ -162,10 +162,3 @@ def _encodings(model: CompositionalModel, maps: Tensor) -> Tensor:
     activations = model.activations(model.cosines(maps.to(model.kernels.device))).cpu()
     shares: Tensor = activations / activations.sum(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
     return shares
-
-
-def _model(run: TrainingRun) -> CompositionalModel:
-    module = run.module
-    if not isinstance(module, CompositionalModel):
-        raise TypeError(f"compositional_net was given a {type(module).__name__} instead of its model")
-    return module

@@ -5,20 +5,20 @@ Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Lo
     lambda ~ Beta(alpha, alpha);  a box with sides sqrt(1 - lambda) of the image's, centred anywhere, cut at the border
     x~ = M * x_a + (1 - M) * x_b,  y~ = lambda' * y_a + (1 - lambda') * y_b,  lambda' = share of pixels left of x_a
 
-One lambda, one box and one order of partners for the whole batch, as the authors' code has it. The expected replaced
+One lambda and one box for the whole batch, as the authors' code has it; partners are neighbours in a batch, whose
+order is drawn. The expected replaced
 share is ``probability`` times 0.32 for alpha 1: 1/2 less what the border cuts off.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
+from occbench.core.options import check_probability, check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.mixing import mixed_by
-from occbench.methods.option_ranges import check_probability, check_range
 
 __all__ = ["CutMix"]
 
@@ -42,13 +42,9 @@ class CutMix(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        check_range("cutmix", "alpha", self.alpha, 0.0, above=True)
-        check_probability("cutmix", "probability", self.probability)
+        check_range(self, "alpha", 0.0, above=True)
+        check_probability(self, "probability")
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return mixed images and labels float32[B, C]; see ``Method.augment``."""
-        from torchvision.transforms.v2 import CutMix as OfTorchvision
-
-        if torch.rand((), generator=run.draws) >= self.probability:
-            return images, labels
-        return mixed_by(OfTorchvision(alpha=self.alpha, num_classes=run.num_classes), run, images, labels)
+        return mixed_by("CutMix", self.alpha, self.probability, run, images, labels)

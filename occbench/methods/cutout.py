@@ -11,10 +11,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from occbench.core.options import check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.hidden_pixels import filled
-from occbench.methods.option_ranges import check_range
+from occbench.methods.hidden_pixels import filled, within
 
 __all__ = ["Cutout"]
 
@@ -38,8 +38,8 @@ class Cutout(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        check_range("cutout", "holes", self.holes, 1)
-        check_range("cutout", "side", self.side, 0.0, 1.0, above=True)
+        check_range(self, "holes", 1)
+        check_range(self, "side", 0.0, 1.0, above=True)
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return images with holes, and their labels; see ``Method.augment``."""
@@ -48,11 +48,5 @@ class Cutout(Method):
         # first row and column of every hole: its centre is any pixel
         top = torch.randint(height, (count, self.holes), generator=run.draws) - side // 2
         left = torch.randint(width, (count, self.holes), generator=run.draws) - side // 2
-        hidden = _within(top, side, height)[..., :, None] & _within(left, side, width)[..., None, :]
+        hidden = within(top, side, height)[..., :, None] & within(left, side, width)[..., None, :]
         return filled(run, images, hidden.any(1, keepdim=True)), labels
-
-
-def _within(first: Tensor, length: int, side: int) -> Tensor:
-    """Return bool[B, holes, side]: which rows (or columns) lie in the hole that begins at ``first``."""
-    places = torch.arange(side)
-    return (places >= first[..., None]) & (places < first[..., None] + length)

@@ -18,7 +18,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from occbench.core.errors import ConfigError
+from occbench.core.options import check_probability
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.difference_vectors import difference_vectors
@@ -37,7 +37,7 @@ class DeepFeatureAugmentation(Method):
         beta: factor of the difference vector. The paper: 1; above 1 clean accuracy falls.
 
     Raises:
-        ConfigError: alpha outside [0, 1].
+        ConfigError: an option outside of its range.
     """
 
     alpha: float = 0.9
@@ -47,9 +47,8 @@ class DeepFeatureAugmentation(Method):
     tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     def __post_init__(self) -> None:
-        """Check the range of alpha."""
-        if not 0.0 <= self.alpha <= 1.0:
-            raise ConfigError(f"dfv needs a probability alpha from 0 to 1, found {self.alpha}")
+        """Check the options."""
+        check_probability(self, "alpha")
 
     def on_epoch_start(self, run: TrainingRun) -> None:
         """Take the difference vectors of every pair with the network as it now stands."""

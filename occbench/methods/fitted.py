@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from occbench.core.training import TrainingRun
+from occbench.core.training import Part, TrainingRun
 
-__all__ = ["Fitted", "fitted", "frozen_vectors", "full_precision"]
+__all__ = ["Fitted", "frozen_vectors", "full_precision"]
 
 
 class Fitted(nn.Module):
@@ -47,25 +47,13 @@ class Fitted(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def fitted(run: TrainingRun) -> Fitted:
-    """Return the module that a method built as ``Fitted``.
-
-    Raises:
-        TypeError: it is something else.
-    """
-    module = run.module
-    if not isinstance(module, Fitted):
-        raise TypeError(f"expected what the method fits, found a {type(module).__name__}")
-    return module
-
-
-def frozen_vectors(run: TrainingRun, part: str) -> tuple[Tensor, Tensor]:
+def frozen_vectors(run: TrainingRun, part: Part) -> tuple[Tensor, Tensor]:
     """Return (deep feature vectors float32[N, D], labels int64[N]) of a part of ``TrainingRun.examples``.
 
     Both are empty where the part has no image.
     """
     vectors, labels = [torch.empty(0, run.dim)], [torch.empty(0, dtype=torch.int64)]
-    for inputs, own in run.examples(part):  # type: ignore[arg-type]
+    for inputs, own in run.examples(part):
         vectors.append(run.vectors(inputs).detach().float().cpu())
         labels.append(own.cpu())
     return torch.cat(vectors), torch.cat(labels)

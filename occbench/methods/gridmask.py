@@ -13,10 +13,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from occbench.core.options import check_probability, check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.hidden_pixels import filled, scaled_px
-from occbench.methods.option_ranges import check_probability, check_range
 
 __all__ = ["GridMask"]
 
@@ -29,7 +29,7 @@ class GridMask(Method):
         smallest_px: smallest side d of a unit in an image of 224 px, 2 or more; other images have units of the same
             share of their side. The paper: 96.
         largest_px: largest side d. The paper: 224.
-        ratio: share of a unit's side that is kept, above 0 and below 1. The authors' code: 0.6.
+        ratio: share of a unit's side that is kept, above 0 up to 1. The authors' code: 0.6.
         rotation_degrees: angles are drawn from 0 to this, 0 to 360.
         probability: that an image has a grid, 0 to 1. The authors' code: 0.8.
         ramp_epochs: epochs over which the probability rises from 0 to ``probability``; 0 for none. The paper rises for
@@ -50,12 +50,12 @@ class GridMask(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        check_range("gridmask", "smallest_px", self.smallest_px, 2)
-        check_range("gridmask", "largest_px", self.largest_px, self.smallest_px)
-        check_range("gridmask", "ratio", self.ratio, 0.0, 1.0, above=True)
-        check_range("gridmask", "rotation_degrees", self.rotation_degrees, 0.0, 360.0)
-        check_probability("gridmask", "probability", self.probability)
-        check_range("gridmask", "ramp_epochs", self.ramp_epochs, 0)
+        check_range(self, "smallest_px", 2)
+        check_range(self, "largest_px", self.smallest_px)
+        check_range(self, "ratio", 0.0, 1.0, above=True)
+        check_range(self, "rotation_degrees", 0.0, 360.0)
+        check_probability(self, "probability")
+        check_range(self, "ramp_epochs", 0)
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return images with hidden squares, and their labels; see ``Method.augment``."""

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from occbench.core.errors import ConfigError
+from occbench.core.options import check_probability, check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.hidden_pixels import filled, scaled_px
-from occbench.methods.option_ranges import check_probability, check_range
 
 __all__ = ["HideAndSeek"]
 
@@ -43,9 +43,8 @@ class HideAndSeek(Method):
         object.__setattr__(self, "cells_px", tuple(self.cells_px))  # a YAML list
         if not self.cells_px:
             raise ConfigError("hide_and_seek needs cells_px, found none. Give sides such as [16, 32].")
-        for side in self.cells_px:
-            check_range("hide_and_seek", "cells_px", side, 0)
-        check_probability("hide_and_seek", "probability", self.probability)
+        check_range(self, "cells_px", 0)
+        check_probability(self, "probability")
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return images with hidden cells, and their labels; see ``Method.augment``."""

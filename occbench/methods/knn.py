@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
+from occbench.core.options import check_range
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.fitted import Fitted, fitted, frozen_vectors, full_precision
-from occbench.methods.option_ranges import check_range
+from occbench.methods.fitted import Fitted, frozen_vectors, full_precision
 
 __all__ = ["NearestNeighbours"]
 
@@ -46,9 +46,8 @@ class NearestNeighbours(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        check_range("knn", "neighbours", self.neighbours, 1)
-        if self.temperature is not None:
-            check_range("knn", "temperature", self.temperature, 0.0, above=True)
+        check_range(self, "neighbours", 1)
+        check_range(self, "temperature", 0.0, above=True)
 
     def build(self, run: TrainingRun) -> nn.Module:  # noqa: ARG002 - sizes come with the images
         """Make the memory of training images; see ``Method.build``."""
@@ -58,11 +57,11 @@ class NearestNeighbours(Method):
         """Remember the training images' features, of length 1, and their labels."""
         vectors, labels = frozen_vectors(run, "train")
         device = run.mean_pixel.device
-        fitted(run).put(vectors=normalize(vectors).to(device), labels=labels.to(device))
+        run.module_of(Fitted).put(vectors=normalize(vectors).to(device), labels=labels.to(device))
 
     def predict(self, run: TrainingRun, inputs: Tensor) -> Tensor:
         """Return the logarithm of each class's share of the votes; see ``Method.predict``."""
-        known = fitted(run)
+        known = run.module_of(Fitted)
         vectors = run.vectors(inputs)
         with full_precision(vectors):
             cosines = normalize(vectors.float()) @ known.vectors.T  # type: ignore[operator]

@@ -2,7 +2,7 @@
 
 Kotwal, Deshmukh, Gopal, "LEARN: Latent Enhancing feAture Reconstruction Network", ICIP 2024 (arXiv 2402.06936):
 
-    L = L_rec + w_intra L_intra + w_inter L_inter + w_cls L_cls
+    L = w_rec L_rec + w_intra L_intra + w_inter L_inter + w_cls L_cls
 
 The backbone phi and the head h are frozen. With F_c = phi(clean), F_o = phi(occluded) of the same image, encoder E,
 decoder D and z = E(F):
@@ -27,9 +27,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy, mse_loss, normalize
 
+from occbench.core.options import check_probability, check_range
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.learn_autoencoder import AutoEncoder
-from occbench.methods.option_ranges import check_probability, check_range
 
 __all__ = ["Learn", "class_centres", "inter_class_loss", "intra_class_loss"]
 
@@ -46,7 +46,7 @@ class Learn(Method):
         cls: weight of the classification term, 0 or more.
         rec: weight of the reconstruction term, 0 or more. The paper: 1.
         clean: weight of reconstructing clean features, 0 or more.
-        clean_share: probability that a "occluded" image is left clean, 0 to 1.
+        clean_share: probability that an image is left clean where an occluded one is asked for, 0 to 1.
         views: occluded views of each training image, 0 or more. 0 draws among all conditions of the pairs; with few,
             and images that are not augmented, features of a frozen network are computed once and kept.
 
@@ -68,8 +68,8 @@ class Learn(Method):
     def __post_init__(self) -> None:
         """Check the options."""
         for name in ("intra", "inter", "cls", "rec", "clean", "views"):
-            check_range("learn", name, getattr(self, name), 0.0)
-        check_probability("learn", "clean_share", self.clean_share)
+            check_range(self, name, 0.0)
+        check_probability(self, "clean_share")
 
     def build(self, run: TrainingRun) -> nn.Module:
         """Make the auto-encoder; see ``Method.build``."""
@@ -82,7 +82,7 @@ class Learn(Method):
         mixed = torch.where(stays.to(inputs.device).view(-1, *[1] * (inputs.ndim - 1)), inputs, occluded)
         with torch.no_grad():
             clean_maps, occluded_maps = run.features(inputs), run.features(mixed)
-        model = _autoencoder(run)
+        model = run.module_of(AutoEncoder)
         height, width = clean_maps.shape[2:]
         clean_latents, latents = model.encode(clean_maps), model.encode(occluded_maps)
         rebuilt = model.decode(latents, height, width)
@@ -101,7 +101,7 @@ class Learn(Method):
 
     def predict(self, run: TrainingRun, inputs: Tensor) -> Tensor:
         """Return the frozen head's logits of reconstructed features; see ``Method.predict``."""
-        return run.head(run.pool(_autoencoder(run)(run.features(inputs))))
+        return run.head(run.pool(run.module_of(AutoEncoder)(run.features(inputs))))
 
 
 def class_centres(clean_latents: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,10 +127,3 @@ def inter_class_loss(latents: Tensor, centres: Tensor, members: Tensor) -> Tenso
     cosines = cosine_similarity(latents[:, None], centres[None], dim=2).relu()
     others = torch.ones_like(cosines).scatter(1, members[:, None], 0.0)
     return (cosines * others).sum() / others.sum().clamp(min=1)
-
-
-def _autoencoder(run: TrainingRun) -> AutoEncoder:
-    module = run.module
-    if not isinstance(module, AutoEncoder):
-        raise TypeError(f"learn was given a {type(module).__name__} instead of its auto-encoder")
-    return module

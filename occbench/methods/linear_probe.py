@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from occbench.core.errors import ConfigError
+from occbench.core.options import check_range
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.fitted import Fitted, fitted, frozen_vectors, full_precision
-from occbench.methods.option_ranges import check_range
+from occbench.methods.fitted import Fitted, frozen_vectors, full_precision
 
 __all__ = ["LinearProbe", "fit_logistic"]
 
@@ -57,8 +57,7 @@ class LinearProbe(Method):
 
     def __post_init__(self) -> None:
         """Check the option."""
-        if self.l2 is not None:
-            check_range("linear_probe", "l2", self.l2, 0.0, above=True)
+        check_range(self, "l2", 0.0, above=True)
 
     def build(self, run: TrainingRun) -> nn.Module:  # noqa: ARG002 - nothing is drawn
         """Make the place of weight and bias; see ``Method.build``."""
@@ -84,11 +83,11 @@ class LinearProbe(Method):
             ]
             found = paths[int(np.argmax(right))]  # the first of equals is the strongest
         weight, bias = (torch.from_numpy(part).float().to(run.mean_pixel.device) for part in found)
-        fitted(run).put(weight=weight / scale, bias=bias)
+        run.module_of(Fitted).put(weight=weight / scale, bias=bias)
 
     def predict(self, run: TrainingRun, inputs: Tensor) -> Tensor:
         """Return the regression's logits; see ``Method.predict``."""
-        known, vectors = fitted(run), run.vectors(inputs)
+        known, vectors = run.module_of(Fitted), run.vectors(inputs)
         with full_precision(vectors):
             return linear(vectors.float(), known.weight, known.bias)  # type: ignore[arg-type]
 

@@ -4,19 +4,19 @@ Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", I
 
     x~ = lambda * x_a + (1 - lambda) * x_b,    y~ = lambda * y_a + (1 - lambda) * y_b,    lambda ~ Beta(alpha, alpha)
 
-One lambda and one order of partners for the whole batch, as the authors' code has it. Nothing is hidden.
+One lambda for the whole batch, as the authors' code has it; partners are neighbours in a batch, whose order is drawn.
+Nothing is hidden.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
+from occbench.core.options import check_probability, check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.mixing import mixed_by
-from occbench.methods.option_ranges import check_probability, check_range
 
 __all__ = ["Mixup"]
 
@@ -40,13 +40,9 @@ class Mixup(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        check_range("mixup", "alpha", self.alpha, 0.0, above=True)
-        check_probability("mixup", "probability", self.probability)
+        check_range(self, "alpha", 0.0, above=True)
+        check_probability(self, "probability")
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return mixed images and labels float32[B, C]; see ``Method.augment``."""
-        from torchvision.transforms.v2 import MixUp as OfTorchvision
-
-        if torch.rand((), generator=run.draws) >= self.probability:
-            return images, labels
-        return mixed_by(OfTorchvision(alpha=self.alpha, num_classes=run.num_classes), run, images, labels)
+        return mixed_by("MixUp", self.alpha, self.probability, run, images, labels)

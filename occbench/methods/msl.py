@@ -23,9 +23,9 @@ from torch import Tensor
 from torch.nn.functional import kl_div, logsigmoid, mse_loss
 
 from occbench.core.errors import ConfigError
+from occbench.core.options import check_range, settle_options
 from occbench.core.tasks import EVERY_TASK, MULTI_LABEL, Task
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.option_ranges import check_range
 
 __all__ = ["MaskedSupervisedLearning"]
 
@@ -61,14 +61,13 @@ class MaskedSupervisedLearning(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
+        settle_options(self)
         for name in ("recognise", "masked", "consistency", "masks"):
-            check_range("msl", name, getattr(self, name), 0.0)
+            check_range(self, name, 0.0)
         if self.recognise == self.masked == 0:
             raise ConfigError(
                 "msl needs recognise or masked above 0: agreement alone learns one answer for everything."
             )
-        if self.laco not in ("mse_prob", "kl"):
-            raise ConfigError(f"msl needs laco mse_prob or kl, found {self.laco!r}. Use one of these.")
 
     def loss(self, run: TrainingRun, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return the weighted sum of the three terms; see ``Method.loss``."""

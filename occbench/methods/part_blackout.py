@@ -20,5 +20,4 @@ class PartBlackout(TwinTraining):
     Options: ``TwinTraining``'s.
     """
 
-    name: ClassVar[str] = "part_blackout"
     twins: ClassVar[str] = "part_blackout"

@@ -20,5 +20,4 @@ class PartReplace(TwinTraining):
     Options: ``TwinTraining``'s.
     """
 
-    name: ClassVar[str] = "part_replace"
     twins: ClassVar[str] = "part_replace"

@@ -12,10 +12,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from occbench.core.options import check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.hidden_pixels import scaled_px
-from occbench.methods.option_ranges import check_range
 
 __all__ = ["PatchMixing"]
 
@@ -40,8 +40,8 @@ class PatchMixing(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        check_range("patch_mixing", "cell_px", self.cell_px, 1)
-        check_range("patch_mixing", "largest_share", self.largest_share, 0.0, 1.0, above=True)
+        check_range(self, "cell_px", 1)
+        check_range(self, "largest_share", 0.0, 1.0, above=True)
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return mixed images and labels float32[B, C]; see ``Method.augment``."""

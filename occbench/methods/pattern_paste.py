@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from occbench.core.compose import composite_batch
+from occbench.core.options import check_probability
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.option_ranges import check_probability
 
 __all__ = ["PatternPaste"]
 
@@ -40,7 +40,7 @@ class PatternPaste(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        check_probability("pattern_paste", "probability", self.probability)
+        check_probability(self, "probability")
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return images with patterns on them, and their labels; see ``Method.augment``."""

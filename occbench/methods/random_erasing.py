@@ -12,11 +12,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from occbench.core.errors import ConfigError
+from occbench.core.options import check_probability, check_range, settle_options
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.hidden_pixels import filled
-from occbench.methods.option_ranges import check_probability, check_range
+from occbench.methods.hidden_pixels import filled, within
 
 __all__ = ["RandomErasing"]
 
@@ -46,12 +45,11 @@ class RandomErasing(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        check_probability("random_erasing", "probability", self.probability)
-        check_range("random_erasing", "smallest", self.smallest, 0.0, 1.0, above=True)
-        check_range("random_erasing", "largest", self.largest, self.smallest, 1.0)
-        check_range("random_erasing", "aspect", self.aspect, 0.0, 1.0, above=True)
-        if self.fill not in ("mean", "random"):
-            raise ConfigError(f"random_erasing needs fill mean or random, found {self.fill!r}. Use one of these.")
+        settle_options(self)
+        check_probability(self, "probability")
+        check_range(self, "smallest", 0.0, 1.0, above=True)
+        check_range(self, "largest", self.smallest, 1.0)
+        check_range(self, "aspect", 0.0, 1.0, above=True)
 
     def augment(self, run: TrainingRun, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return images with rectangles, and their labels; see ``Method.augment``."""
@@ -70,14 +68,8 @@ class RandomErasing(Method):
         aspect = low + (high - low) * aspect
         height = (side * (area * aspect).sqrt()).round().clamp(1, side)
         width = (side * (area / aspect).sqrt()).round().clamp(1, side)
-        rows = _within((top * (side - height + 1)).floor(), height, side)
-        columns = _within((left * (side - width + 1)).floor(), width, side)
+        rows = within((top * (side - height + 1)).floor(), height, side)
+        columns = within((left * (side - width + 1)).floor(), width, side)
         erased = chance < self.probability
         hidden: Tensor = rows[:, :, None] & columns[:, None, :] & erased[:, None, None]
         return hidden[:, None]
-
-
-def _within(first: Tensor, length: Tensor, side: int) -> Tensor:
-    """Return bool[count, side]: which rows (or columns) lie in a rectangle."""
-    places = torch.arange(side)
-    return (places >= first[:, None]) & (places < (first + length)[:, None])

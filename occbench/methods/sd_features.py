@@ -6,7 +6,7 @@ paper says no more about the fusion. Inferred, with s = LN(W_d l_d), W_d: E -> D
 
     concat   logits = W l_f + W_s s + b       a linear head [W, W_s] on the concatenation [l_f; s]; W_s starts at 0
     add      logits = head(l_f + s)           the gain of LN starts at 0
-    gated    logits = head(l_f + tanh(W_g [l_f; s]) * s)             W_g starts at 0
+    gated    logits = head(l_f + tanh(W_g [l_f; s] + b_g) * s)       W_g and b_g start at 0
 
 so that all of them are exactly the plain network at the first step, whose head (W, b) they keep. A normalisation of l_f
 would change its logits, and is left out: the trunks in question (ConvNeXt, Swin) end in one already. It is W_s that
@@ -22,13 +22,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from occbench.core.errors import ConfigError
+from occbench.core.options import settle_options
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
 
 __all__ = ["DiffusionFusion"]
-
-_FUSIONS = ("concat", "add", "gated")
 
 
 @dataclass(frozen=True)
@@ -65,10 +63,7 @@ class DiffusionFusion(Method):
 
     def __post_init__(self) -> None:
         """Check the fusion; the other options are checked by the extractor."""
-        if self.fusion not in _FUSIONS:
-            raise ConfigError(
-                f"sd_features needs fusion {', '.join(_FUSIONS)}, found {self.fusion!r}. Use one of these."
-            )
+        settle_options(self)
 
     def build(self, run: TrainingRun) -> nn.Module:
         """Make what fuses the vectors; see ``Method.build``."""

@@ -21,5 +21,4 @@ class DiffusionInpaint(TwinTraining):
     Options: ``TwinTraining``'s.
     """
 
-    name: ClassVar[str] = "sd_inpaint"
     twins: ClassVar[str] = "inpaint"

@@ -26,10 +26,10 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from occbench.core.errors import ConfigError
+from occbench.core.options import check_range
 from occbench.core.training import Method, TrainingRun
 from occbench.methods.difference_vectors import difference_vectors
-from occbench.methods.fitted import Fitted, fitted, frozen_vectors, full_precision
-from occbench.methods.option_ranges import check_range
+from occbench.methods.fitted import Fitted, frozen_vectors, full_precision
 
 __all__ = ["Sdbe", "kept_part"]
 
@@ -57,8 +57,7 @@ class Sdbe(Method):
 
     def __post_init__(self) -> None:
         """Check the option."""
-        if self.ridge is not None:
-            check_range("sdbe", "ridge", self.ridge, 0.0, above=True)
+        check_range(self, "ridge", 0.0, above=True)
 
     def build(self, run: TrainingRun) -> nn.Module:
         """Make the matrix, which leaves vectors as they are until it is fitted; see ``Method.build``."""
@@ -74,11 +73,11 @@ class Sdbe(Method):
             found = kept_part(classes, occlusions, self.ridge, residual=self.residual)
         else:
             found = self._chosen(run, classes, occlusions)
-        fitted(run).put(matrix=found.float().to(run.mean_pixel.device))
+        run.module_of(Fitted).put(matrix=found.float().to(run.mean_pixel.device))
 
     def predict(self, run: TrainingRun, inputs: Tensor) -> Tensor:
         """Return the head's logits of what is left of the vectors; see ``Method.predict``."""
-        vectors, matrix = run.vectors(inputs), fitted(run).matrix
+        vectors, matrix = run.vectors(inputs), run.module_of(Fitted).matrix
         with full_precision(vectors):
             left = vectors.float() @ matrix.T  # type: ignore[operator]
         return run.head(left.to(vectors.dtype))

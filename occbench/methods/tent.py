@@ -19,13 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
+from occbench.core.options import check_range, settle_options
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.option_ranges import check_range
 
 __all__ = ["Tent", "entropy"]
 
 _WEIGHTS: Final = "adapted"
-_RESETS: Final = ("column", "batch")
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,9 @@ class Tent(Method):
 
     def __post_init__(self) -> None:
         """Check the options."""
-        check_range("tent", "lr", self.lr, 0.0)
-        check_range("tent", "steps", self.steps, 1)
-        if self.reset not in _RESETS:
-            raise ConfigError(f"tent needs reset {' or '.join(_RESETS)}, found {self.reset!r}. Use one of these.")
+        settle_options(self)
+        check_range(self, "lr", 0.0)
+        check_range(self, "steps", 1)
 
     def build(self, run: TrainingRun) -> nn.Module | None:
         """Make nothing, but see that there is something to adapt; see ``Method.build``."""

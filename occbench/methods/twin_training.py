@@ -15,9 +15,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from occbench.core.options import check_range
 from occbench.core.tasks import EVERY_TASK
 from occbench.core.training import Method, TrainingRun
-from occbench.methods.option_ranges import check_range
 
 __all__ = ["TwinTraining"]
 
@@ -34,8 +34,6 @@ class TwinTraining(Method):
         ConfigError: a weight outside of its range.
     """
 
-    #: The method's name, for messages.
-    name: ClassVar[str]
     tasks: ClassVar[frozenset[str]] = EVERY_TASK
 
     alpha: float = 1.0
@@ -43,8 +41,8 @@ class TwinTraining(Method):
 
     def __post_init__(self) -> None:
         """Check the weights."""
-        check_range(self.name, "alpha", self.alpha, 0.0, above=True)
-        check_range(self.name, "beta", self.beta, 0.0)
+        check_range(self, "alpha", 0.0, above=True)
+        check_range(self, "beta", 0.0)
 
     def loss(self, run: TrainingRun, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return equation 1 of the batch; see ``Method.loss``.

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
-from occbench.models.architecture import Cut
-from occbench.models.head import sizes_of
+from occbench.core.networks import Cut
+from occbench.core.trunk import Trunk
+from occbench.models.linear_head import sizes_of
 from occbench.models.trainable import hold_frozen, hold_statistics, is_frozen, trainable_trunk_parameters
-from occbench.models.trunk import Trunk
 
 __all__ = ["Backbone"]
 
@@ -155,16 +155,6 @@ class Backbone(nn.Module):
         ]
         return [group for group in groups if group["params"]]
 
-    def split_frozen(self) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-        """Return (prefix, remainder) with ``remainder(prefix(images)) == self(images)``, at the network's present mode.
-
-        The prefix is the longest leading run of frozen stages, so its output may be computed once for an image that is
-        not augmented and kept; it is the identity where the first stage trains. Both share this backbone's weights.
-        """
-        steps = [*self.trunk.stages, self.trunk.pool, self.head]
-        frozen = _leading_frozen(steps)
-        return _Steps(steps[:frozen]), _Steps(steps[frozen:])
-
     def freeze(self) -> None:
         """Let nothing of the network train, head included; what is attached to it as ``extension`` does."""
         self.trunk.requires_grad_(False)
@@ -176,33 +166,30 @@ class Backbone(nn.Module):
     ) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
         """Return (prefix, stages, pool) with ``pool(stages(prefix(images))) == self.trunk(images)``.
 
-        The prefix is the longest leading run of frozen steps, as in ``split_frozen``.
+        The prefix is the longest leading run of frozen steps, so what it makes of an image that is not augmented may be
+        kept; it is the identity where the first stage trains. All share this backbone's weights.
 
         Args:
             keep_map: the pooling stays out of the prefix even where it is frozen, so that the feature map can be had.
         """
-        stages, pool = list(self.trunk.stages), self.trunk.pool
-        frozen = self._prefix_length(keep_map=keep_map)
-        if frozen > len(stages):
-            return _Steps([*stages, pool]), _Steps([]), _Steps([])
-        return _Steps(stages[:frozen]), _Steps(stages[frozen:]), _Steps([pool])
-
-    def _prefix_length(self, *, keep_map: bool) -> int:
-        steps = [*self.trunk.stages, self.trunk.pool]
-        return min(_leading_frozen(steps), len(steps) - keep_map)
+        steps, frozen = self._steps(keep_map=keep_map)
+        last = len(steps) - 1
+        return _Steps(steps[:frozen]), _Steps(steps[frozen:last]), _Steps(steps[max(frozen, last) :])
 
     def frozen_state(self, *, keep_map: bool = False) -> dict[str, Tensor]:
         """Return the weights and buffers of the frozen prefix; empty where the first stage trains."""
-        steps = [*self.trunk.stages, self.trunk.pool]
+        steps, frozen = self._steps(keep_map=keep_map)
         return {
             f"{number}.{name}": value
-            for number, step in enumerate(steps[: self._prefix_length(keep_map=keep_map)])
+            for number, step in enumerate(steps[:frozen])
             for name, value in step.state_dict().items()
         }
 
-
-def _leading_frozen(steps: list[nn.Module]) -> int:
-    return next((index for index, step in enumerate(steps) if not is_frozen(step)), len(steps))
+    def _steps(self, *, keep_map: bool) -> tuple[list[nn.Module], int]:
+        """Return the trunk's stages and its pooling, and how many of these the frozen prefix has."""
+        steps = [*self.trunk.stages, self.trunk.pool]
+        frozen = next((number for number, step in enumerate(steps) if not is_frozen(step)), len(steps))
+        return steps, min(frozen, len(steps) - keep_map)
 
 
 class _Steps:

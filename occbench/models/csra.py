@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
-from occbench.models.map_head import Head
+from occbench.core.networks import Head
+from occbench.core.options import check_range
 
 __all__ = ["CSRA", "ResidualAttention"]
 
@@ -92,8 +93,7 @@ class CSRA(Head):
             raise ConfigError(
                 f"csra has {', '.join(map(str, _TEMPERATURES))} heads, found {self.heads}. Use one of these."
             )
-        if not 0 <= self.strength < float("inf"):
-            raise ConfigError(f"csra needs strength (lambda) of 0 or more, found {self.strength}.")
+        check_range(self, "strength", 0.0)
 
     def build(self, channels: int, num_classes: int, seed: int) -> nn.Module:
         """Return a new ``ResidualAttention``; see ``Head.build``."""

@@ -20,9 +20,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from occbench.core.errors import ConfigError
+from occbench.core.networks import Extractor
+from occbench.core.options import check_range
 from occbench.core.pipelines import PipelineFiles, find_pipeline, loading, torch_dtype
 from occbench.core.seeding import stream
-from occbench.core.training import Extractor
 
 __all__ = ["DiffusionFeatures"]
 
@@ -65,12 +66,10 @@ class DiffusionFeatures(Extractor):
         """
         if not _BLOCK.fullmatch(self.block):
             raise ConfigError(f"diffusion_features: block is mid, up0, up1, ..., found {self.block!r}: up1 is usual.")
-        if not 0 <= self.timestep < 1000:
-            raise ConfigError(f"diffusion_features: timestep is 0 to 999, found {self.timestep}: 25 is usual.")
+        check_range(self, "timestep", 0, 999)
         if self.size_px < 0 or self.size_px % 8:
             raise ConfigError(f"diffusion_features: size_px is a multiple of 8, or 0, found {self.size_px}.")
-        if self.batch_size < 1:
-            raise ConfigError(f"diffusion_features: batch_size is at least 1, found {self.batch_size}.")
+        check_range(self, "batch_size", 1)
         torch_dtype(self.dtype)
 
     @property

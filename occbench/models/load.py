@@ -2,22 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import torch
 from torch import nn
 
+from occbench.core.build import build_plugin
 from occbench.core.errors import ConfigError, PluginError
-from occbench.core.plugins import find_plugin, plugin_names
-from occbench.core.seeding import stream
-from occbench.models.architecture import Architecture
+from occbench.core.networks import Architecture
+from occbench.core.plugins import plugin_names
+from occbench.core.seeding import stream, torch_seeded
 from occbench.models.backbone import Backbone
-from occbench.models.head import last_linear, new_linear, replace_last_linear, slice_linear
+from occbench.models.linear_head import last_linear, new_linear, replace_last_linear, slice_linear
 from occbench.models.weights import Checkpoint, load_weights, read_checkpoint
 
 __all__ = ["find_architecture", "load_backbone"]
-
-_MAX_SEED: Final = 2**31
 
 
 def load_backbone(
@@ -51,8 +49,7 @@ def load_backbone(
     provenance: dict[str, Any] = {"architecture": architecture.name}
     headless = False
     # Libraries initialise with the global generator: it is seeded for the construction and then put back.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(stream(seed, name, "weights").integer(0, _MAX_SEED))
+    with torch_seeded(stream(seed, name, "weights").seed()):
         if pretrained:
             model = architecture.build_pretrained()
             provenance["weights"] = architecture.pretrained_id
@@ -78,6 +75,7 @@ def find_architecture(name: str) -> Architecture:
 
     Raises:
         PluginError: nothing answers to the name.
+        ConfigError: it is one of the user's own that cannot be built without options.
     """
     library, _, model = name.partition("/")
     if library == "torchvision":
@@ -95,7 +93,7 @@ def find_architecture(name: str) -> Architecture:
         raise PluginError(
             f"no model is called {name!r}. Known: {known}. A file of your own is given as path/to/file.py:ClassName."
         )
-    return find_plugin("models", name, Architecture)()
+    return build_plugin(name, "models", Architecture, {})
 
 
 def _check(
@@ -140,7 +138,6 @@ def _slice_head(backbone: Backbone, rows: Sequence[int]) -> None:
 
 
 def _renew_head(backbone: Backbone, num_classes: int, seed: int) -> None:
-    drawn = stream(seed, backbone.name, "head").integer(0, _MAX_SEED)
-    linear = new_linear(backbone.dim, num_classes, drawn)
+    linear = new_linear(backbone.dim, num_classes, stream(seed, backbone.name, "head").seed())
     backbone.head = replace_last_linear(backbone.head, linear)
     backbone.provenance["head"] = f"re-initialised, seed {seed}"

@@ -1,6 +1,5 @@
 """``timm/<name>``: the networks of timm, cut by timm's own API (``forward_features``, ``forward_head``)."""
 
-import difflib
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,8 +11,9 @@ from timm.models import ResNet, VisionTransformer, group_parameters
 from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError, PluginError
-from occbench.models.architecture import Architecture, Cut
-from occbench.models.trunk import TokenMap, Trunk
+from occbench.core.messages import did_you_mean, first_line
+from occbench.core.networks import Architecture, Cut
+from occbench.core.trunk import TokenMap, Trunk
 
 __all__ = ["TimmArchitecture"]
 
@@ -33,8 +33,7 @@ class TimmArchitecture(Architecture):
 
     def __post_init__(self) -> None:
         if not timm.is_model(self.model):
-            close = difflib.get_close_matches(self.model.partition(".")[0], timm.list_models(), n=3)
-            hint = f"Did you mean {', '.join(close)}?" if close else "See timm.list_models()."
+            hint = did_you_mean(self.model.partition(".")[0], timm.list_models(), "See timm.list_models().", 3)
             raise PluginError(f"timm has no network {self.model!r}. {hint}")
         builder, _, tag = self.model.partition(".")
         tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{builder}.*")]
@@ -65,7 +64,7 @@ class TimmArchitecture(Architecture):
             model: nn.Module = timm.create_model(self.model, pretrained=True, num_classes=classes)
         except (OSError, RuntimeError) as error:
             raise ConfigError(
-                f"the published weights of {self.name} cannot be downloaded ({str(error).splitlines()[0]}) "
+                f"the published weights of {self.name} cannot be downloaded ({first_line(error)}). "
                 f"Download them elsewhere and give --weights {self.name}=FILE."
             ) from error
         return model

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from occbench.models.architecture import Architecture, Cut
-from occbench.models.trunk import Trunk
+from occbench.core.networks import Architecture, Cut
+from occbench.core.trunk import Trunk
 
 __all__ = ["Tiny"]
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import torch
 
-from occbench.core.seeding import stream
+from occbench.core.seeding import stream, torch_seeded
 
 __all__ = ["TinyDiffusion"]
 
@@ -60,8 +60,7 @@ class TinyDiffusion:
         """Return a ``StableDiffusionInpaintPipeline`` with random weights; the same seed gives the same."""
         from diffusers import DDIMScheduler, StableDiffusionInpaintPipeline
 
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(stream(seed, "tiny_diffusion", "weights").integer(0, 2**31))
+        with torch_seeded(stream(seed, "tiny_diffusion", "weights").seed()):
             vae, unet, tokenizer = self._vae(), self._unet(), _tokenizer()
             text_encoder = self._text_encoder(tokenizer)
         scheduler = DDIMScheduler(

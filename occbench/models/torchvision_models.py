@@ -1,6 +1,5 @@
 """``torchvision/<name>``: the classification networks of torchvision, cut into trunk and head."""
 
-import difflib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,9 +25,10 @@ from torchvision.models import (
 from torchvision.models.vgg import VGG
 
 from occbench.core.errors import ConfigError, PluginError
-from occbench.models.architecture import Architecture, Cut
+from occbench.core.messages import did_you_mean, first_line
+from occbench.core.networks import Architecture, Cut
+from occbench.core.trunk import TokenMap, Trunk
 from occbench.models.torchvision_stages import ClassToken, PatchTokens, stages_by_resolution
-from occbench.models.trunk import TokenMap, Trunk
 
 __all__ = ["TorchvisionArchitecture"]
 
@@ -48,8 +48,7 @@ class TorchvisionArchitecture(Architecture):
     def __post_init__(self) -> None:
         known = list_models(module=torchvision.models)
         if self._builder not in known:
-            close = difflib.get_close_matches(self._builder, known, n=3)
-            hint = f"Did you mean {', '.join(close)}?" if close else "See torchvision.models.list_models()."
+            hint = did_you_mean(self._builder, known, "See torchvision.models.list_models().", 3)
             raise PluginError(f"torchvision has no classification network {self._builder!r}. {hint}")
         tags = [weights.name for weights in get_model_weights(self._builder)]
         if self._tag and self._tag not in tags:
@@ -77,7 +76,7 @@ class TorchvisionArchitecture(Architecture):
             model: nn.Module = get_model(self._builder, weights=self._weights)
         except (OSError, RuntimeError) as error:
             raise ConfigError(
-                f"the published weights of {self.name} cannot be downloaded ({error}). "
+                f"the published weights of {self.name} cannot be downloaded ({first_line(error)}). "
                 f"Download {self._weights.url} elsewhere and give --weights {self.name}=FILE."
             ) from error
         return model

@@ -62,7 +62,7 @@ class Rule:
     Attributes:
         steps: optimiser steps.
         batch_size: images a step.
-        learning_rate: the highest; it rises over a tenth of the steps and falls to nothing.
+        lr: the highest; it rises over a tenth of the steps and falls to nothing.
         masks_per_image: masks that are drawn of each image, before training.
         unprompted: share of the images whose prompt is empty.
         average: share of the past that the averaged U-Net keeps at each step; the average is what is saved.
@@ -70,7 +70,7 @@ class Rule:
 
     steps: int = 1000
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    lr: float = 2e-3
     masks_per_image: int = 4
     unprompted: float = 0.1
     average: float = 0.99
@@ -109,7 +109,7 @@ def train(examples: Sequence[Example], names: Sequence[str], rule: Rule, seed: i
         A ``StableDiffusionInpaintPipeline`` on the CPU.
     """
     device = pick_device()
-    draws = Generator().manual_seed(stream(seed, "train_tiny_inpainter", "draws").integer(0, 2**31))
+    draws = Generator().manual_seed(stream(seed, "train_tiny_inpainter", "draws").seed())
     pipeline = SIZES.build(seed)
     pipeline.unet.to(device, memory_format=torch.channels_last)
     data = _joined([_prepared(pipeline, examples, draws) for _ in range(rule.masks_per_image)], device)
@@ -124,7 +124,7 @@ def _train_denoiser(pipeline: Any, data: _Latents, embeddings: Tensor, rule: Rul
     unet, schedule, device = pipeline.unet.train(), pipeline.scheduler, embeddings.device
     weights = list(unet.parameters())
     averages = [weight.detach().clone() for weight in weights]
-    adam = torch.optim.AdamW(unet.parameters(), lr=rule.learning_rate, weight_decay=1e-4)
+    adam = torch.optim.AdamW(unet.parameters(), lr=rule.lr, weight_decay=1e-4)
     rate = LambdaLR(adam, lambda number: _share_of_rate(number, rule.steps))
     start = time.monotonic()
     for number in range(1, rule.steps + 1):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from occbench.core.errors import ConfigError
-from occbench.models.trunk import Trunk
+from occbench.core.trunk import Trunk
 
 __all__ = ["RULES", "adaptable", "hold_frozen", "hold_statistics", "is_frozen", "trainable_trunk_parameters"]
 

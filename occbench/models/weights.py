@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from occbench.core.errors import ConfigError
 from occbench.core.files import hash_file
+from occbench.core.messages import first_line
 
 __all__ = ["Checkpoint", "load_weights", "read_checkpoint"]
 
@@ -90,7 +91,7 @@ def _read_safetensors(path: Path) -> object:
         return load_file(path)
     except SafetensorError as error:
         raise ConfigError(
-            f"{path} is not a readable safetensors file ({_first_line(error)}). Copy or download it again."
+            f"{path} is not a readable safetensors file ({first_line(error)}). Copy or download it again."
         ) from error
 
 
@@ -99,7 +100,7 @@ def _read_pickle(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise ConfigError(
-            f"{path} cannot be read as a checkpoint that holds only tensors ({_first_line(error)}). "
+            f"{path} cannot be read as a checkpoint that holds only tensors ({first_line(error)}). "
             "Code inside a checkpoint is never run; save the network's state_dict() alone and give that file."
         ) from error
 
@@ -122,10 +123,6 @@ def _unprefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _float32(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _shape(tensor: Tensor) -> str:

@@ -1,12 +1,25 @@
 """Holes: hard-edged regions filled with one colour, or with what a picture shows there."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from occbench.core.errors import ConfigError
 from occbench.core.types import Overlay, empty_overlay
 
-__all__ = ["hole_overlay", "picture_overlay"]
+__all__ = ["check_fill", "hole_overlay", "picture_overlay"]
+
+
+def check_fill(family: str, fill: Sequence[int]) -> None:
+    """Refuse a ``fill`` that is no colour.
+
+    Raises:
+        ConfigError: it is not three values of 0 to 255.
+    """
+    if len(fill) != 3 or not all(0 <= value <= 255 for value in fill):
+        raise ConfigError(f"{family}: fill is three values of 0 to 255, found {list(fill)}: black is [0, 0, 0].")
 
 
 def hole_overlay(hole: NDArray[np.bool_], fill: tuple[int, int, int] = (0, 0, 0)) -> Overlay:

@@ -18,14 +18,16 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from occbench.core.build import build_spec
 from occbench.core.errors import BrokenImageError, ConfigError, OcclusionError
 from occbench.core.interfaces import Occlusion
+from occbench.core.options import settle_options
 from occbench.core.pipelines import find_pipeline
 from occbench.core.seeding import stream
 from occbench.core.types import KEY_PATTERN, Condition, Example, Overlay
 from occbench.occlusions.holes import picture_overlay
 from occbench.occlusions.inpainter import Painting, Settings, load_inpainter
-from occbench.occlusions.where import hidden_mask, mask_family
+from occbench.occlusions.where import hidden_mask
 
 __all__ = ["Inpaint"]
 
@@ -57,7 +59,7 @@ class Inpaint(Occlusion):
         size_px: side of the square that the image is resized to for the model.
         dtype: ``fp32``, ``fp16`` or ``bf16``; use ``fp32`` on a CPU.
         batch_size: images at once; halved where the memory does not suffice.
-        label: what condition names begin with.
+        prefix: what condition names begin with.
     """
 
     per_image: ClassVar[bool] = True
@@ -75,7 +77,7 @@ class Inpaint(Occlusion):
     size_px: int = 512
     dtype: Literal["fp32", "fp16", "bf16"] = "fp16"
     batch_size: int = 8
-    label: str = "inpaint"
+    prefix: str = "inpaint"
 
     def __post_init__(self) -> None:
         """Check the options; the model is looked for by ``provenance``.
@@ -84,6 +86,7 @@ class Inpaint(Occlusion):
             ConfigError: an option is out of its range.
             PluginError: there is no family of the name that ``where`` gives.
         """
+        settle_options(self)
         if self.steps < 1 or self.batch_size < 1 or self.dilation_px < 0 or self.guidance < 0:
             raise ConfigError(
                 "inpaint: steps and batch_size are at least 1, dilation_px and guidance at least 0, found "
@@ -91,17 +94,15 @@ class Inpaint(Occlusion):
             )
         if self.size_px < 8 or self.size_px % 8:
             raise ConfigError(f"inpaint: size_px is a multiple of 8, found {self.size_px}: Stable Diffusion 2 has 512.")
-        if self.dtype not in ("fp32", "fp16", "bf16"):
-            raise ConfigError(f"inpaint: dtype is fp32, fp16 or bf16, found {self.dtype!r}: use one of these.")
-        if not KEY_PATTERN.fullmatch(self.label):
-            raise ConfigError(f"inpaint: label is made of a-z, 0-9, _ and -, found {self.label!r}: rename it.")
+        if not KEY_PATTERN.fullmatch(self.prefix):
+            raise ConfigError(f"inpaint: prefix is made of a-z, 0-9, _ and -, found {self.prefix!r}: rename it.")
         if not self._mask.recomputable and self._mask.uses_gpu:
             raise ConfigError("inpaint: where is itself inpainted; name the family that says which pixels are hidden.")
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """One condition per condition of ``where``, e.g. ``inpaint-part-blackout-50``."""
-        return tuple(self._by_name[name][0] for name in self._by_name)
+        return tuple(made for made, _ in self._by_name.values())
 
     def overlay(self, example: Example, condition: Condition, seed: int) -> Overlay:
         """Inpaint one image.
@@ -171,7 +172,7 @@ class Inpaint(Occlusion):
 
     @cached_property
     def _mask(self) -> Occlusion:
-        return mask_family(self.where, "inpaint: where")
+        return build_spec(self.where, "occlusions", Occlusion, "inpaint: where")
 
     @cached_property
     def _by_name(self) -> dict[str, tuple[Condition, Condition]]:
@@ -181,9 +182,9 @@ class Inpaint(Occlusion):
 
     def _condition(self, masked: Condition) -> Condition:
         return Condition(
-            name=f"{self.label}-{masked.name}",
+            name=f"{self.prefix}-{masked.name}",
             family="inpaint",
-            group=f"{self.label}-{masked.group}",
+            group=f"{self.prefix}-{masked.group}",
             parameters={
                 "where": {"name": masked.family, "condition": masked.name, **masked.parameters},
                 "model": self.model,

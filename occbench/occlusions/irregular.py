@@ -20,10 +20,12 @@ from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, OcclusionError
 from occbench.core.files import hash_file
 from occbench.core.interfaces import Occlusion
+from occbench.core.options import check_different, settle_options
 from occbench.core.seeding import stream
 from occbench.core.types import KEY_PATTERN, Condition, Example, Overlay
-from occbench.occlusions.holes import hole_overlay
-from occbench.occlusions.mask_files import fit_mask, mask_files, read_mask
+from occbench.occlusions.holes import check_fill, hole_overlay
+from occbench.occlusions.image_files import image_files
+from occbench.occlusions.mask_files import fit_mask, read_mask
 from occbench.occlusions.strokes import draw_strokes
 
 __all__ = ["Irregular"]
@@ -53,15 +55,9 @@ class Irregular(Occlusion):
         Raises:
             ConfigError: an option is out of its range.
         """
-        object.__setattr__(self, "bins", tuple(tuple(one) for one in self.bins))  # YAML lists
-        object.__setattr__(self, "fill", tuple(self.fill))
+        settle_options(self)
         self._check_bins()
-        if self.hole not in ("bright", "dark"):
-            raise ConfigError(f"irregular: hole is bright or dark, found {self.hole!r}: white holes are bright.")
-        if len(self.fill) != 3 or not all(0 <= value <= 255 for value in self.fill):
-            raise ConfigError(
-                f"irregular: fill is three values of 0 to 255, found {list(self.fill)}: black is [0, 0, 0]."
-            )
+        check_fill("irregular", self.fill)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -117,10 +113,7 @@ class Irregular(Occlusion):
                 raise ConfigError(
                     f"irregular: bin {name} needs 0 <= low < high < 1, found ({low}, {high}]: 10 % is 0.1."
                 )
-        if len({name for name, _, _ in self.bins}) < len(self.bins):
-            raise ConfigError(
-                f"irregular: bins must have different names, found {[name for name, _, _ in self.bins]}: rename one."
-            )
+        check_different(self, "names of bins", [name for name, _, _ in self.bins])
 
     @cached_property
     def _files_by_bin(self) -> dict[str, tuple[Path, ...]]:
@@ -128,7 +121,7 @@ class Irregular(Occlusion):
         if not self.mask_folder:
             return {}
         folder = Path(self.mask_folder)
-        shares = {path: float(read_mask(path, self.hole).mean()) for path in mask_files(folder)}
+        shares = {path: float(read_mask(path, self.hole).mean()) for path in image_files(folder, "mask_folder")}
         binned = {
             name: tuple(path for path, share in shares.items() if low < share <= high) for name, low, high in self.bins
         }

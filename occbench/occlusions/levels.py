@@ -21,10 +21,12 @@ from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError, ConfigError
 from occbench.core.files import hash_file
 from occbench.core.interfaces import Occlusion
+from occbench.core.options import check_different, settle_options
 from occbench.core.seeding import Stream, stream
 from occbench.core.types import KEY_PATTERN, Condition, Example, Overlay
 from occbench.occlusions.banks.bank import load_bank
-from occbench.occlusions.levels_fills import crop_texture, draw_noise, draw_texture, read_texture, texture_files
+from occbench.occlusions.image_files import image_files
+from occbench.occlusions.levels_fills import crop_texture, draw_noise, draw_texture, read_texture
 from occbench.occlusions.levels_occluders import cutouts, of_other_classes
 from occbench.occlusions.levels_painting import Fill, Picture, fill_outlines, paste_objects
 from occbench.occlusions.levels_placing import Band, Goal, Placer, Scene
@@ -41,10 +43,10 @@ class Levels(Occlusion):
     """Hides a share of the object behind white, noise, texture or other objects.
 
     The object is the example's object mask or, where it has none, the union of its parts; of tight crops without either
-    it may be the ``whole`` image. A share is sum(alpha) / 255
-    over the mask, divided by the mask's pixels; it is measured on every overlay and stands in every row. The three
-    fillings of an image and level have the same mask and differ only in what they show; objects are placed on their
-    own, as in the released sets. Occluders of the image's own class are never used.
+    it may be the ``whole`` image. A share is sum(alpha) / 255 over the mask, divided by the mask's pixels; it is
+    measured on every overlay and stands in every row. The three fillings of an image and level have the same mask and
+    differ only in what they show; objects are placed on their own, as in the released sets. Occluders of the image's
+    own class are never used.
 
     Attributes:
         levels: (name, low, high): shares of the object in [low, high), one level each.
@@ -54,7 +56,7 @@ class Levels(Occlusion):
         bank: occluders for ``object``, and for the outlines of the others, as for ``patterns``.
         outline: of white, noise and texture: an occluder's ``silhouette`` or its ``box``.
         textures: a folder of photographs to crop textures from; empty draws them.
-        occluders: on the object at most, 1 to this; as many again may lie beside it where ``background`` is set.
+        max_occluders: on the object, 1 to this; as many again may lie beside it where ``background`` is set.
         clip: whether occluders may reach over the image border; false keeps each wholly inside.
         tries: placements drawn for an image and level before it is given up.
         without_mask: an image with neither object mask nor parts is ``refused``, or as a ``whole`` the object.
@@ -69,7 +71,7 @@ class Levels(Occlusion):
     bank: str = "occbench-30"
     outline: Literal["silhouette", "box"] = "silhouette"
     textures: str = ""
-    occluders: int = 3
+    max_occluders: int = 3
     clip: bool = True
     tries: int = 1000
     without_mask: Literal["refused", "whole"] = "refused"
@@ -80,22 +82,15 @@ class Levels(Occlusion):
         Raises:
             ConfigError: an option is out of its range.
         """
-        for option in ("levels", "background"):
-            bands = tuple(tuple(band) for band in getattr(self, option))  # YAML lists
-            object.__setattr__(self, option, bands)
-            _check_bands(option, bands)
-        object.__setattr__(self, "types", tuple(self.types))
+        settle_options(self)
+        _check_bands(self, "levels", self.levels)
+        _check_bands(self, "background", self.background)
+        check_different(self, "types", self.types)
         if not self.levels:
             raise ConfigError("levels: levels needs one or more [name, low, high], e.g. [l1, 0.2, 0.4].")
-        if not self.types or not set(self.types) <= set(_TYPES) or len(set(self.types)) < len(self.types):
-            raise ConfigError(f"levels: types are of {', '.join(_TYPES)}, each once, found {list(self.types)}.")
-        if self.outline not in ("silhouette", "box"):
-            raise ConfigError(f"levels: outline is silhouette or box, found {self.outline!r}: use one of these.")
-        if self.without_mask not in ("refused", "whole"):
-            raise ConfigError(
-                f"levels: without_mask is refused or whole, found {self.without_mask!r}: use one of these."
-            )
-        for option, most in (("occluders", 16), ("tries", 1_000_000)):
+        if not self.types:
+            raise ConfigError(f"levels: types are of {', '.join(_TYPES)}, found none: name one.")
+        for option, most in (("max_occluders", 16), ("tries", 1_000_000)):
             if not 1 <= getattr(self, option) <= most:
                 raise ConfigError(f"levels: {option} is 1 to {most}, found {getattr(self, option)}: use 3 and 1000.")
 
@@ -116,11 +111,8 @@ class Levels(Occlusion):
             BrokenImageError: the image has no object mask, or no placement reached the band in the allowed tries.
             OcclusionError: as ``levels_occluders.of_other_classes``.
         """
-        kind, goal, scene = (
-            condition.parameters["type"],
-            _goal_of(condition),
-            Scene(_object_of(example, self.without_mask)),
-        )
+        kind, goal = condition.parameters["type"], _goal_of(condition)
+        scene = Scene(_object_of(example, self.without_mask))
         height, width = scene.mask.shape
         if goal.background is not None and scene.area == scene.mask.size:
             raise BrokenImageError(f"image {example.key}: its object fills it, there is no background to hide")
@@ -133,7 +125,7 @@ class Levels(Occlusion):
             paint = partial(fill_outlines, occluders=occluders, fill=fill)
         # the fillings share one stream of placements, objects have their own
         place = stream(seed, "levels", example.key, str(goal), "object" if kind == "object" else "filling", "place")
-        placer, shapes = Placer(self.occluders, self.clip, self.tries), [occluder.shape for occluder in occluders]
+        placer, shapes = Placer(self.max_occluders, self.clip, self.tries), [occluder.shape for occluder in occluders]
         for placement in placer.placements(place, scene, shapes, goal):
             overlay, hidden = _measured(paint(placement, height=height, width=width), scene)
             if overlay.achieved and goal.holds(hidden, (255 * scene.area, 255 * (height * width - scene.area))):
@@ -157,7 +149,7 @@ class Levels(Occlusion):
 
     @cached_property
     def _texture_files(self) -> tuple[Path, ...]:
-        return texture_files(Path(self.textures))
+        return image_files(Path(self.textures), "textures")
 
     def _condition(self, level: _Named, background: _Named | None, kind: str) -> Condition:
         # a range stands under the name of what is measured, so that a reader can compare the two
@@ -220,7 +212,7 @@ def _measured(picture: Picture, scene: Scene) -> tuple[Overlay, tuple[int, int]]
     return Overlay(rgba, x0, y0, of_all / (255 * scene.mask.size), measured), (of_object, of_all - of_object)
 
 
-def _check_bands(option: str, bands: Sequence[_Named]) -> None:
+def _check_bands(player: Occlusion, option: str, bands: Sequence[_Named]) -> None:
     for band in bands:
         if len(band) != 3 or not KEY_PATTERN.fullmatch(str(band[0])):
             raise ConfigError(
@@ -230,7 +222,4 @@ def _check_bands(option: str, bands: Sequence[_Named]) -> None:
             raise ConfigError(
                 f"levels: {option} {band[0]} needs 0 <= low < high <= 1, found [{band[1]}, {band[2]}): 20 % is 0.2."
             )
-    if len({band[0] for band in bands}) < len(bands):
-        raise ConfigError(
-            f"levels: {option} must have different names, found {[band[0] for band in bands]}: rename one."
-        )
+    check_different(player, f"names of {option}", [band[0] for band in bands])

@@ -9,14 +9,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from occbench.core.errors import ConfigError
 from occbench.core.seeding import Stream
+from occbench.occlusions.image_files import read_pixels
 
-__all__ = ["crop_texture", "draw_noise", "draw_texture", "read_texture", "texture_files"]
+__all__ = ["crop_texture", "draw_noise", "draw_texture", "read_texture"]
 
-_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 #: Features of drawn textures, pixels on an image of this side.
 _REFERENCE_PX: Final = 224
 _CELLS_PX: Final = (32, 16, 8)
@@ -62,20 +60,6 @@ def draw_texture(random: Stream, height: int, width: int, image_px: int) -> NDAr
     return np.asarray(np.clip(np.take(palette, mixed, axis=0) + grain, 0, 255), dtype=np.uint8)
 
 
-def texture_files(folder: Path) -> tuple[Path, ...]:
-    """Return the image files directly in a folder by name; others are passed over.
-
-    Raises:
-        ConfigError: there is no such folder, or no image file in it.
-    """
-    if not folder.is_dir():
-        raise ConfigError(f"textures {folder} is not a folder: give one of texture photographs, or none to draw them.")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.name[0] != ".")
-    if not files:
-        raise ConfigError(f"textures {folder} has no image file: put photographs ({', '.join(sorted(_SUFFIXES))}) in.")
-    return tuple(files)
-
-
 @lru_cache(maxsize=16)  # few, as photographs are large; reading one costs more than all else
 def read_texture(path: Path) -> NDArray[np.uint8]:
     """Return a texture photograph, uint8[H, W, 3].
@@ -83,11 +67,7 @@ def read_texture(path: Path) -> NDArray[np.uint8]:
     Raises:
         ConfigError: the file is not a readable image.
     """
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ConfigError(f"texture {path} cannot be read ({error}): replace or remove it.") from error
+    return read_pixels(path, "RGB")
 
 
 def crop_texture(texture: NDArray[np.uint8], random: Stream, height: int, width: int) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from occbench.core.errors import OcclusionError
+from occbench.core.resize import resize
 from occbench.core.types import Example, slug
 from occbench.occlusions.banks.bank import OccluderBank, load_bank
 from occbench.occlusions.levels_placing import Shape
@@ -54,7 +55,7 @@ class Cutout:
     def scaled(self, width: int, height: int) -> NDArray[np.uint8]:
         """Return uint8[height, width, 4], straight alpha; uint8[height, width] where only the outline is kept."""
         enough = (half for half in reversed(self._halves) if half.width >= width and half.height >= height)
-        picture = next(enough, self._halves[0]).resize((width, height), Image.Resampling.BILINEAR)
+        picture = resize(next(enough, self._halves[0]), (width, height), Image.Resampling.BILINEAR)
         return np.asarray(picture.convert("RGBA") if picture.mode == "RGBa" else picture)
 
 

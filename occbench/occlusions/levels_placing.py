@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from occbench.core.boxes import box_of_mask
 from occbench.core.seeding import Stream
 
 __all__ = ["Band", "Goal", "Placed", "Placer", "Scene", "Shape"]
@@ -96,11 +97,10 @@ class Scene:
     def __init__(self, mask: NDArray[np.bool_]) -> None:
         """Lay the lattice."""
         height, width = mask.shape
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         self.mask = mask
         self._pixels = np.flatnonzero(mask)
         self.area = len(self._pixels)
-        self.box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+        self.box = box_of_mask(mask)
         step = max(1, floor(sqrt(height * width / _LATTICE_POINTS)))
         if self.area < _LEAST_POINTS * step * step:
             step = 1

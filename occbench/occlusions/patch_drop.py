@@ -19,7 +19,6 @@ hides too. Both are our choice where the papers say nothing.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from itertools import count as count_from
 from itertools import pairwise
@@ -31,9 +30,11 @@ from numpy.typing import NDArray
 
 from occbench.core.errors import BrokenImageError, ConfigError
 from occbench.core.interfaces import Occlusion
+from occbench.core.options import check_different, settle_options
 from occbench.core.seeding import stream
 from occbench.core.types import Condition, Example, Overlay
 from occbench.occlusions.holes import hole_overlay
+from occbench.occlusions.percent import percent
 
 __all__ = ["PatchDrop", "patch_order"]
 
@@ -84,21 +85,16 @@ class PatchDrop(Occlusion):
         Raises:
             ConfigError: an option is out of its range.
         """
-        object.__setattr__(self, "losses", tuple(self.losses))  # a YAML list
+        settle_options(self)
         if not self.losses or not all(0 < loss < 1 for loss in self.losses):
             raise ConfigError(f"patch_drop: losses are shares in (0, 1), found {list(self.losses)}: write 20 % as 0.2.")
-        if len(set(self.losses)) < len(self.losses):
-            raise ConfigError(f"patch_drop: losses must differ, found {list(self.losses)}: name each once.")
+        check_different(self, "losses", self.losses)
         if self.patch_px < 1:
             raise ConfigError(f"patch_drop: patch_px is at least 1, found {self.patch_px}: the papers use 16.")
         if self.repeat < 1:
             raise ConfigError(
                 f"patch_drop: repeat is a number of draws of at least 1, found {self.repeat}: use 1 or 3."
             )
-        if self.count not in ("round", "floor"):
-            raise ConfigError(f"patch_drop: count is round or floor, found {self.count!r}: use one of these.")
-        if self.variant not in ("grid", "free", "native"):
-            raise ConfigError(f"patch_drop: variant is grid, free or native, found {self.variant!r}: use one.")
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -117,8 +113,7 @@ class PatchDrop(Occlusion):
         return hole_overlay(make(example, loss, seed, draw))
 
     def _condition(self, loss: float, draw: int) -> Condition:
-        percent = f"{(Decimal(str(loss)) * 100).normalize():f}".replace(".", "p")
-        group = f"patchdrop-{percent}" if self.variant == "grid" else f"patchdrop-{self.variant}-{percent}"
+        group = f"patchdrop-{percent(loss)}" if self.variant == "grid" else f"patchdrop-{self.variant}-{percent(loss)}"
         return Condition(
             name=f"{group}-{draw}" if self.repeat > 1 else group,
             family="patch_drop",

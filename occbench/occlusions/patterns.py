@@ -14,39 +14,15 @@ from typing import Any, Literal
 
 from occbench.core.errors import ConfigError, OcclusionError
 from occbench.core.interfaces import Occlusion
+from occbench.core.options import check_different, settle_options
 from occbench.core.seeding import stream
 from occbench.core.types import Condition, Example, Overlay
 from occbench.occlusions.banks.bank import Occluder, OccluderBank, load_bank
 from occbench.occlusions.banks.scaling import Patch, scale_to_ratio
 
-__all__ = ["Patterns", "Placement"]
+__all__ = ["Patterns"]
 
 _LARGEST_RATIO = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a pattern lies in an image of one size.
-
-    Attributes:
-        x0: left edge of its box, pixels.
-        y0: top edge of its box, pixels.
-        width: of its box, pixels; the box lies wholly inside the image.
-        height: of its box, pixels.
-        scale: size over the occluder's own size.
-        centre_x: its anchor (by default the box's centre) as a share of the image's width, before rounding to pixels.
-        centre_y: the same of the image's height.
-        achieved: occlusion ratio, sum(alpha) / 255 / (H * W).
-    """
-
-    x0: int
-    y0: int
-    width: int
-    height: int
-    scale: float
-    centre_x: float
-    centre_y: float
-    achieved: float
 
 
 @dataclass(frozen=True)
@@ -68,6 +44,9 @@ class Patterns(Occlusion):
         positions_per_ratio: draw random positions anew for every ratio (the paper can be read so), each within the
             room that its own box leaves.
         occluders: names to use, in this order; empty for the whole bank.
+
+    Raises:
+        ConfigError: an option is out of its range; where conditions are asked for: there is no such bank or occluder.
     """
 
     bank: str = "occbench-3"
@@ -79,17 +58,13 @@ class Patterns(Occlusion):
     occluders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ratios", tuple(self.ratios))
-        object.__setattr__(self, "occluders", tuple(self.occluders))
-        _check_ratios(self.ratios)
+        settle_options(self)
+        _check_ratios(self, self.ratios)
         if self.random_positions < 0:
             raise ConfigError(f"patterns: random_positions cannot be negative, found {self.random_positions}: use 3.")
         if not self.centre and self.random_positions == 0:
             raise ConfigError("patterns has no position left: set centre: true, or random_positions to 1 or more.")
-        if self.anchor not in ("box", "centroid"):
-            raise ConfigError(f"patterns: anchor is box or centroid, found {self.anchor!r}: use one of these.")
-        if len(set(self.occluders)) < len(self.occluders):
-            raise ConfigError(f"patterns: occluders must differ, found {list(self.occluders)}: name each once.")
+        check_different(self, "occluders", self.occluders)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -105,14 +80,6 @@ class Patterns(Occlusion):
         """
         height, width = example.image.shape[:2]
         return _at_size(self, height, width).overlay(condition.name, seed)
-
-    def placement(self, condition: Condition, height: int, width: int, seed: int) -> Placement:
-        """Return where ``condition`` lies in a ``height`` x ``width`` px image.
-
-        Raises:
-            OcclusionError: as ``overlay``.
-        """
-        return _at_size(self, height, width).placement(condition.name, seed)
 
     def summary(self) -> dict[str, Any]:
         """Return the bank's name and fingerprint and the hash of every occluder in use."""
@@ -167,37 +134,31 @@ class _PatternsAtSize:
         self._overlays: dict[tuple[str, int], Overlay] = {}
 
     def overlay(self, name: str, seed: int) -> Overlay:
-        if (name, seed) not in self._overlays:
-            place = self.placement(name, seed)
-            asked = self._conditions[name].parameters
-            rgba = self._patch(self._bank.by_name(asked["occluder"]), asked["ratio"]).rgba
-            self._overlays[name, seed] = Overlay(rgba=rgba, x0=place.x0, y0=place.y0, achieved=place.achieved)
-        return self._overlays[name, seed]
-
-    def placement(self, name: str, seed: int) -> Placement:
         if name not in self._conditions:
             raise OcclusionError(f"patterns has no condition {name}: ask for one that its conditions list.")
-        asked = self._conditions[name].parameters
-        occluder = self._bank.by_name(asked["occluder"])
+        if (name, seed) not in self._overlays:
+            asked = self._conditions[name].parameters
+            self._overlays[name, seed] = self._made(asked["occluder"], asked["ratio"], asked["position"], seed)
+        return self._overlays[name, seed]
+
+    def _made(self, name: str, ratio: float, position: str, seed: int) -> Overlay:
+        occluder = self._bank.by_name(name)
         anchor = occluder.centroid if self._patterns.anchor == "centroid" else (0.5, 0.5)
         self._require_fit(occluder, anchor)
-        patch = self._patch(occluder, asked["ratio"])
+        patch = self._patch(occluder, ratio)
         rows, columns = patch.rgba.shape[:2]
-        centre_x, centre_y = self._centre(occluder, asked["ratio"], asked["position"], anchor, seed)
-        return Placement(
+        centre_x, centre_y = self._centre(occluder, ratio, position, anchor, seed)
+        return Overlay(
+            rgba=patch.rgba,
             x0=_edge(centre_x * self._width - anchor[0] * columns, self._width - columns),
             y0=_edge(centre_y * self._height - anchor[1] * rows, self._height - rows),
-            width=columns,
-            height=rows,
-            scale=patch.scale,
-            centre_x=centre_x,
-            centre_y=centre_y,
             achieved=patch.achieved,
         )
 
     def _centre(
         self, occluder: Occluder, ratio: float, position: str, anchor: tuple[float, float], seed: int
     ) -> tuple[float, float]:
+        """Return where the anchor goes, as shares of the image's width and height."""
         if position == "c":
             return 0.5, 0.5
         names = ["patterns", occluder.name, "position", position.removeprefix("r")]
@@ -237,14 +198,13 @@ def _at_size(patterns: Patterns, height: int, width: int) -> _PatternsAtSize:
     return _PatternsAtSize(patterns, height, width)
 
 
-def _check_ratios(ratios: tuple[float, ...]) -> None:
+def _check_ratios(player: Occlusion, ratios: tuple[float, ...]) -> None:
     if not ratios:
         raise ConfigError("patterns needs at least one ratio, found none: give ratios, such as [0.1, 0.2].")
     for ratio in ratios:
         if not 0 < ratio <= _LARGEST_RATIO:
             raise ConfigError(f"patterns: ratios are shares of the image in (0, 0.5], found {ratio}: 20 % is 0.2.")
-    if len({_percent(ratio) for ratio in ratios}) < len(ratios):
-        raise ConfigError(f"patterns: ratios must differ, found {list(ratios)}: name each once.")
+    check_different(player, "ratios", [_percent(ratio) for ratio in ratios])
 
 
 def _reaches(anchor: float, length_px: int, image_px: int) -> bool:
@@ -258,4 +218,5 @@ def _edge(exact: float, last: int) -> int:
 
 
 def _percent(ratio: float) -> str:
+    # not ``percent``: six digits, which stand in streams' names, so that a seventh would move positions
     return f"{ratio * 100:g}".replace(".", "p")

@@ -4,17 +4,13 @@ A recipe names *where* and *what* apart: a family that fills pixels in its own w
 as its mask, so that its twin (a blackout, a pattern) hides exactly the same pixels.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from occbench.core.build import build_spec
 from occbench.core.interfaces import Occlusion
 from occbench.core.types import Condition, Example
 
-__all__ = ["hidden_mask", "mask_family"]
+__all__ = ["hidden_mask"]
 
 
 def hidden_mask(family: Occlusion, example: Example, condition: Condition, seed: int) -> NDArray[np.bool_]:
@@ -37,17 +33,3 @@ def hidden_mask(family: Occlusion, example: Example, condition: Condition, seed:
     mask = np.zeros(example.image.shape[:2], dtype=np.bool_)
     mask[overlay.y0 : overlay.y0 + height, overlay.x0 : overlay.x0 + width] = overlay.alpha == 255
     return mask
-
-
-def mask_family(spec: Mapping[str, Any], where: str) -> Occlusion:
-    """Build the family that an option names: ``name`` and, beside it, its options, as in a recipe.
-
-    Args:
-        spec: the option's value, such as ``{"name": "part_blackout", "dilate_px": 8}``.
-        where: the option, for errors, e.g. ``inpaint: where``.
-
-    Raises:
-        ConfigError: no name, or a wrong option.
-        PluginError: no such family.
-    """
-    return build_spec(spec, "occlusions", Occlusion, where)

@@ -59,7 +59,7 @@ class Bundle:
     @property
     def bytes(self) -> int:
         """Size of all files."""
-        return sum(file.bytes for file in self.all_files)
+        return total_bytes(self.all_files)
 
 
 def file_of(path: str, origin: Path, sha256: str = "") -> HubFile:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from occbench.data.layout import CLEAN_FOLDER, KEYS_FILE, OCCLUDED_FOLDER, OVERLAYS_FOLDER, PATTERNS_FILE
 from occbench.data.manifest import Manifest
 from occbench.data.readme import Mode
 from occbench.data.schema import OVERLAYS, PATTERNS, clean_schema, keys_schema, occluded_schema
@@ -127,16 +128,16 @@ def _description(manifest: Manifest, mode: Mode) -> str:
 def _tables(manifest: Manifest, mode: Mode, with_ignored: bool) -> dict[str, tuple[str, pa.Schema]]:
     """Return table -> (pattern of its files, schema)."""
     classes, multi_label, measures = manifest.classes, manifest.multi_label, manifest.recipe.measures()
-    tables = {"patterns": ("patterns.parquet", PATTERNS)}
+    tables = {"patterns": (PATTERNS_FILE, PATTERNS)}
     if mode == "recipe":
-        tables["keys"] = ("keys.parquet", keys_schema(classes, multi_label, with_ignored=with_ignored))
+        tables["keys"] = (KEYS_FILE, keys_schema(classes, multi_label, with_ignored=with_ignored))
     else:
-        tables["clean"] = ("clean/*.parquet", clean_schema(classes, multi_label, with_ignored=with_ignored))
-        if manifest.materialised and manifest.recipe.storage.format == "parquet":
+        tables["clean"] = (f"{CLEAN_FOLDER}/*.parquet", clean_schema(classes, multi_label, with_ignored=with_ignored))
+        if manifest.storage.stores_rows:
             schema = occluded_schema(classes, multi_label, measures, with_ignored=with_ignored)
-            tables["occluded"] = ("occluded/*.parquet", schema)
+            tables["occluded"] = (f"{OCCLUDED_FOLDER}/*.parquet", schema)
     if manifest.made_by:
-        tables["overlays"] = ("overlays/*.parquet", OVERLAYS)
+        tables["overlays"] = (f"{OVERLAYS_FOLDER}/*.parquet", OVERLAYS)
     return tables
 
 

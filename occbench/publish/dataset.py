@@ -1,10 +1,10 @@
 """A dataset directory as a bundle: all its pixels, or what rebuilds it."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pyarrow.parquet as pq
@@ -14,8 +14,21 @@ from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import hash_file
 from occbench.core.hub import RepoName
 from occbench.data.clean import stores_ignored
-from occbench.data.kit import KEYS_FILE, KIT_MANIFEST, keys_file
-from occbench.data.manifest import MANIFEST, FileEntry, Manifest, read_manifest
+from occbench.data.kit import keys_file
+from occbench.data.layout import (
+    CARD_FILE,
+    CLEAN_FOLDER,
+    CROISSANT_FILE,
+    KEYS_FILE,
+    MANIFEST_FILE,
+    OCCLUDED_FOLDER,
+    OVERLAYS_FOLDER,
+    PATTERNS_FILE,
+    PICTURE_FILE,
+    REBUILD_FILE,
+    RECIPE_FILE,
+)
+from occbench.data.manifest import FileEntry, Manifest, read_manifest
 from occbench.data.readme import CardFacts, Mode, render_card
 from occbench.publish.bundle import Bundle, HubFile, file_of, text_of
 from occbench.publish.citations import citations_of
@@ -25,14 +38,13 @@ from occbench.publish.limits import check_limits
 
 __all__ = ["Publication", "dataset_bundle"]
 
-_CARD: Final = "README.md"
-_CROISSANT: Final = "croissant.json"
-_PICTURE: Final = "preview.png"
-_RECIPE: Final = "recipe.yaml"
 #: Written by publishing, so what an earlier publication left of them in a directory does not count.
-_WRITTEN: Final = frozenset({_CARD, _CROISSANT, _PICTURE})
-_OURS: Final = (
-    r"(clean|occluded|overlays)/shard-\d{5,}\.(parquet|tar)|keys\.parquet|recipe\.yaml|rebuild\.json|manifest\.json"
+_WRITTEN: Final = frozenset({CARD_FILE, CROISSANT_FILE, PICTURE_FILE})
+_OURS: Final = "|".join(
+    (
+        rf"({CLEAN_FOLDER}|{OCCLUDED_FOLDER}|{OVERLAYS_FOLDER})/shard-\d{{5,}}\.(parquet|tar)",
+        *(re.escape(name) for name in (KEYS_FILE, RECIPE_FILE, REBUILD_FILE, MANIFEST_FILE)),
+    )
 )
 
 
@@ -73,7 +85,7 @@ def dataset_bundle(directory: Path, how: Publication) -> Bundle:
         licence=licence,
         citations=citations_of(manifest.recipe),
         conditions=tuple(_conditions(directory)),
-        picture=_PICTURE if picture else "",
+        picture=PICTURE_FILE if picture else "",
     )
     croissant = croissant_json(
         manifest,
@@ -84,31 +96,31 @@ def dataset_bundle(directory: Path, how: Publication) -> Bundle:
         with_ignored=stores_ignored(directory, manifest),
     )
     written = [
-        text_of(_CARD, render_card(manifest, facts)),
-        text_of(_CROISSANT, croissant),
-        *([text_of(_PICTURE, picture)] if picture else []),
+        text_of(CARD_FILE, render_card(manifest, facts)),
+        text_of(CROISSANT_FILE, croissant),
+        *([text_of(PICTURE_FILE, picture)] if picture else []),
     ]
     if how.mode == "recipe":
         return _recipe_bundle(directory, manifest, written, data)
     sealed = _with_files(manifest, written)
     notes = (*local, *check_limits(data))
-    return Bundle("dataset", (*written, *data), (text_of(MANIFEST, _as_json(sealed)),), _OURS, notes)
+    return Bundle("dataset", (*written, *data), (text_of(MANIFEST_FILE, sealed.to_json()),), _OURS, notes)
 
 
 def _recipe_bundle(directory: Path, manifest: Manifest, written: list[HubFile], data: list[HubFile]) -> Bundle:
-    kept = [file for file in data if "/" not in file.path or file.path.startswith("overlays/")]
+    kept = [file for file in data if "/" not in file.path or file.path.startswith(f"{OVERLAYS_FOLDER}/")]
     recipe = yaml.safe_dump(manifest.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    made = [text_of(_RECIPE, recipe), text_of(KEYS_FILE, keys_file(directory, manifest))]
+    made = [text_of(RECIPE_FILE, recipe), text_of(KEYS_FILE, keys_file(directory, manifest))]
     notes = check_limits(kept)
-    return Bundle("dataset", (*written, *made, *kept), (text_of(KIT_MANIFEST, _as_json(manifest)),), _OURS, notes)
+    return Bundle("dataset", (*written, *made, *kept), (text_of(REBUILD_FILE, manifest.to_json()),), _OURS, notes)
 
 
 def _checked(directory: Path, entry: FileEntry) -> HubFile:
     path = directory / entry.path
     if not path.is_file() or path.stat().st_size != entry.bytes or hash_file(path) != entry.sha256:
         raise DatasetError(
-            f"{path} is missing or not what {MANIFEST} says, so nothing was sent. `occbench verify {directory}` says "
-            "more."
+            f"{path} is missing or not what {MANIFEST_FILE} says, so nothing was sent. `occbench verify {directory}` "
+            "says more."
         )
     return file_of(entry.path, path, entry.sha256)
 
@@ -121,15 +133,9 @@ def _with_files(manifest: Manifest, written: list[HubFile]) -> Manifest:
     return manifest.model_copy(update={"files": files}).sealed()
 
 
-def _as_json(manifest: Manifest) -> bytes:
-    with TemporaryDirectory() as folder:
-        manifest.write(Path(folder))
-        return (Path(folder) / MANIFEST).read_bytes()
-
-
 def _conditions(directory: Path) -> Iterator[tuple[str, str, str, float | None]]:
     """Yield (name, group, asked parameters, achieved ratio) of every condition."""
-    with pq.ParquetFile(directory / "patterns.parquet") as table:
+    with pq.ParquetFile(directory / PATTERNS_FILE) as table:
         rows = table.read(["condition", "group", "parameters", "achieved"]).to_pylist()
     for row in rows:
         asked = json.loads(row["parameters"])
@@ -144,7 +150,7 @@ def _local_paths(manifest: Manifest, mode: Mode) -> tuple[str, ...]:
             if not (".py:" in value or Path(value).exists()):
                 continue
             reads = f"the recipe reads occlusions.{number}.{name}, {value}, which is on this machine only"
-            if mode == "recipe" or not manifest.materialised:
+            if mode == "recipe" or not manifest.storage.materialised:
                 raise ConfigError(
                     f"{reads}: nobody else could render the dataset. Use what occbench brings (occbench-30), or "
                     "materialise it (--materialise) and publish the pixels."

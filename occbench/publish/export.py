@@ -50,9 +50,9 @@ class _Row:
 
 
 def export(
-    directory: Path,
-    form: Form,
-    out: Path,
+    directory: str | Path,
+    out: str | Path,
+    form: Form = "folder",
     conditions: Sequence[str] = (),
     on_progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> int:
@@ -60,8 +60,8 @@ def export(
 
     Args:
         directory: a finished dataset.
-        form: see the module.
         out: a folder that is absent, empty, or of the same export.
+        form: see the module.
         conditions: names of the conditions to write, ``clean`` among them; all where none is named.
         on_progress: called with the images written and the images in all.
 
@@ -73,7 +73,7 @@ def export(
         DatasetError: no finished dataset, or it stores what is no name.
         StorageError: the folder holds something else, or cannot be written.
     """
-    dataset = load(directory)
+    dataset, out = load(directory), Path(out)
     chosen = _choose(dataset, conditions)
     _claim(out, {"dataset": dataset.manifest.pixels_fingerprint, "form": form, "conditions": chosen})
     total = dataset.manifest.images * len(chosen)

@@ -11,14 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from occbench.core.build import first_problems
 from occbench.core.errors import DatasetError
+from occbench.core.run_folder import RunFolder, run_folders
 
-__all__ = ["CHECKPOINT", "HEADLINES", "MANIFEST", "RECORDS", "Run", "find_runs"]
+__all__ = ["HEADLINES", "Run", "find_runs"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
-MANIFEST: Final = "manifest.json"
-RECORDS: Final = "records.jsonl"
-CHECKPOINT: Final = "checkpoint.safetensors"
 #: Metric of a record that sums a run up -> (its type on the Hub, its name); a run has one of them.
 HEADLINES: Final = {"top1": ("accuracy", "top-1"), "map": ("mean_average_precision", "mAP")}
 _RUN_NAME: Final = re.compile(r"[0-9a-f]{16}")
@@ -76,13 +74,13 @@ class Run:
     """A finished run.
 
     Attributes:
-        folder: its directory.
+        home: its directory.
         manifest: what its ``manifest.json`` says, as far as cards need it.
         facts: everything that its fingerprint is made of.
         records: the lines of its ``records.jsonl``.
     """
 
-    folder: Path
+    home: RunFolder
     manifest: _RunManifest
     facts: Mapping[str, Any]
     records: Sequence[_Record]
@@ -107,26 +105,24 @@ def find_runs(folder: Path) -> tuple[list[Run], int]:
     Raises:
         DatasetError: there is none, or a file of one is damaged.
     """
-    homes = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    finished = [_read_run(home) for home in homes if (home / MANIFEST).is_file()]
+    homes = run_folders(folder)
+    finished = [_read_run(home) for home in homes if home.finished]
     if not finished:
         raise DatasetError(
             f"{folder} is neither a finished dataset (it has no manifest.json) nor a folder of finished runs. Give "
             "what `occbench generate --out` or `occbench run-benchmark --runs` was given."
         )
-    # a warm-up has a checkpoint and is never scored
-    begun = [home for home in homes if (home / "train").is_dir() and not (home / CHECKPOINT).is_file()]
-    return finished, len(begun)
+    return finished, sum(home.begun for home in homes)
 
 
-def _read_run(home: Path) -> Run:
-    content = _json(home / MANIFEST, (home / MANIFEST).read_bytes())
-    manifest = _valid(_RunManifest, content, home / MANIFEST)
-    if manifest.fingerprint != home.name or not _RUN_NAME.fullmatch(home.name):
-        raise DatasetError(f"{home / MANIFEST} is not the manifest of the run {home.name}. Run the benchmark again.")
-    file = home / RECORDS
+def _read_run(home: RunFolder) -> Run:
+    content = _json(home.manifest, home.manifest.read_bytes())
+    manifest, name = _valid(_RunManifest, content, home.manifest), home.path.name
+    if manifest.fingerprint != name or not _RUN_NAME.fullmatch(name):
+        raise DatasetError(f"{home.manifest} is not the manifest of the run {name}. Run the benchmark again.")
+    file = home.records
     if not file.is_file():
-        raise DatasetError(f"{home} has no {RECORDS}. Run the benchmark again; it makes only what is missing.")
+        raise DatasetError(f"{home.path} has no {file.name}. Run the benchmark again; it makes only what is missing.")
     lines = [line for line in file.read_bytes().splitlines() if line.strip()]
     return Run(home, manifest, content["facts"], [_valid(_Record, _json(file, line), file) for line in lines])
 

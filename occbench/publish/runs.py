@@ -15,13 +15,11 @@ from occbench.core.hub import RepoName
 from occbench.data.readme import Markdown, front_matter, render_markdown
 from occbench.publish.bundle import Bundle, HubFile, file_of, text_of
 from occbench.publish.citations import OCCBENCH
-from occbench.publish.run_files import CHECKPOINT, HEADLINES, MANIFEST, RECORDS, Run, find_runs
+from occbench.publish.run_files import HEADLINES, Run, find_runs
 
 __all__ = ["checkpoints_bundle", "runs_bundle"]
 
 _FOLDER: Final = Path(__file__).parent
-#: Of a run's directory; predictions of single images and what training left behind stay at home.
-_KEPT: Final = (MANIFEST, RECORDS, "split.json")
 _SEAL: Final = "runs.json"
 _OURS: Final = r"runs/[0-9a-f]{16}/[\w.]+|report/[\w.]+|records\.parquet|runs\.json"
 _OUR_MODELS: Final = r"[0-9a-f]{16}/[\w.]+|runs\.json"
@@ -51,10 +49,11 @@ def runs_bundle(folder: Path, report: Mapping[str, bytes], repo: RepoName, licen
     """
     runs, unfinished = find_runs(folder)
     files = [
-        file_of(f"runs/{run.fingerprint}/{name}", run.folder / name)
+        file_of(f"runs/{run.fingerprint}/{file.name}", file)
         for run in runs
-        for name in _KEPT
-        if (run.folder / name).is_file()
+        # predictions of single images and what training left behind stay at home
+        for file in (run.home.manifest, run.home.records, run.home.split)
+        if file.is_file()
     ]
     files += [text_of(f"report/{name}", content) for name, content in sorted(report.items())]
     files.append(text_of("records.parquet", _records_table(runs)))
@@ -86,13 +85,14 @@ def checkpoints_bundle(folder: Path, repo: RepoName, licence: str = "") -> Bundl
     runs, _ = find_runs(folder)
     files = []
     for run in runs:
-        if not (weights := run.folder / CHECKPOINT).is_file():
+        manifest, weights = run.home.manifest, run.home.checkpoint
+        if not weights.is_file():
             raise DatasetError(
-                f"{run.folder} has no {CHECKPOINT}. Run the benchmark again, or leave --checkpoints out."
+                f"{run.home.path} has no {weights.name}. Run the benchmark again, or leave --checkpoints out."
             )
         files.append(text_of(f"{run.fingerprint}/README.md", _model_card([run], repo, licence)))
-        files.append(file_of(f"{run.fingerprint}/{MANIFEST}", run.folder / MANIFEST))
-        files.append(file_of(f"{run.fingerprint}/{CHECKPOINT}", weights))
+        files.append(file_of(f"{run.fingerprint}/{manifest.name}", manifest))
+        files.append(file_of(f"{run.fingerprint}/{weights.name}", weights))
     card = text_of("README.md", _model_card(runs, repo, licence))
     return Bundle("model", (card, *files), (_seal(runs, files),), _OUR_MODELS)
 

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from io import StringIO
 
-from occbench.core.results import Cost, Curve, HeatMap, MetricTable, Number, ResultSet, TableCell
+from occbench.core.results.breakdowns import Cost, Curve, HeatMap, MetricTable
+from occbench.core.results.result_set import ResultSet
+from occbench.core.results.rows import Number, TableCell
 
-__all__ = ["CsvRow", "csv_rows", "write_csv"]
+__all__ = ["CsvRow", "csv_of", "csv_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class CsvRow:
 _Entry = tuple[str, str, str, str, Number | float | None, str]
 
 
-def write_csv(results: Sequence[ResultSet]) -> str:
+def csv_of(results: Sequence[ResultSet]) -> str:
     """Return the table with a header line; floats are written so that they read back equal."""
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

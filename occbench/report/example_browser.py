@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from occbench.core.results import ExamplePrediction
+from occbench.core.results.examples import ExamplePrediction
 
 __all__ = ["PAGE", "ExampleBrowser", "ShownExample", "browse"]
 

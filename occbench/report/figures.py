@@ -7,7 +7,7 @@ from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING, Final
 
-from occbench.core.results import Curve
+from occbench.core.results.breakdowns import Curve
 from occbench.report.palette import COLOURS, DASHES, MARKERS, line_style
 from occbench.report.wording import against, capital
 

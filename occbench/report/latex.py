@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from occbench.core.results import ResultRow, ResultSet
+from occbench.core.results.result_set import ResultSet
+from occbench.core.results.rows import ResultRow
 from occbench.report.wording import interval, percent_points, signed, title
 
-__all__ = ["escape_latex", "write_latex"]
+__all__ = ["escape_latex", "latex_of"]
 
 _ESCAPES: Final = str.maketrans(
     {
@@ -27,7 +28,7 @@ _ESCAPES: Final = str.maketrans(
 )
 
 
-def write_latex(results: Sequence[ResultSet]) -> str:
+def latex_of(results: Sequence[ResultSet]) -> str:
     r"""Return a ``table`` environment per result set; the document needs ``\usepackage{booktabs}``."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(_table(item) for item in results)
 

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from occbench.core.results import ClaimVerdict, MetricTable, Number, ResultSet
+from occbench.core.results.breakdowns import MetricTable
+from occbench.core.results.result_set import ResultSet
+from occbench.core.results.rows import ClaimVerdict, Number
 from occbench.report.wording import (
     capital,
     count_verdicts,
@@ -17,12 +19,12 @@ from occbench.report.wording import (
     versus_paper,
 )
 
-__all__ = ["write_markdown"]
+__all__ = ["markdown_of"]
 
 _WORST_CLASSES = 10
 
 
-def write_markdown(results: Sequence[ResultSet]) -> str:
+def markdown_of(results: Sequence[ResultSet]) -> str:
     """Return all tables as one document."""
     return "\n\n".join(part for item in results for part in _sections(item)) + "\n"
 

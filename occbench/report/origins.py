@@ -8,7 +8,8 @@ from occbench.core.errors import ConfigError
 from occbench.core.prepare import read_prepared
 from occbench.core.types import Condition, Example, Sample
 from occbench.data.clean import CleanImages
-from occbench.data.manifest import MANIFEST, read_manifest
+from occbench.data.layout import MANIFEST_FILE
+from occbench.data.manifest import read_manifest
 from occbench.data.recipe import Recipe, load_recipe, recipe_names
 from occbench.data.render import Renderer
 
@@ -103,8 +104,7 @@ class _FromDirectory(Origin):
         )
 
     def facts(self) -> Facts:
-        manifest, storage = self._manifest, self._manifest.recipe.storage
-        stored = manifest.materialised and storage.format == "parquet"
+        manifest = self._manifest
         return [
             *_recipe_facts(manifest.recipe),
             ("Source", f"{manifest.source.name}, fingerprint {manifest.source.fingerprint}"),
@@ -112,7 +112,12 @@ class _FromDirectory(Origin):
             ("Fingerprint of the pixels", manifest.pixels_fingerprint),
             ("Fingerprint of the dataset", manifest.dataset_fingerprint),
             ("Quarantined when generated", str(manifest.quarantined)),
-            ("Occluded images", "read from the stored rows" if stored else "rendered from the stored clean images"),
+            (
+                "Occluded images",
+                "read from the stored rows"
+                if manifest.storage.stores_rows
+                else "rendered from the stored clean images",
+            ),
         ]
 
 
@@ -125,7 +130,7 @@ def open_origin(recipe_or_directory: str, source_path: str, overrides: Sequence[
         SourceError: the recipe's source cannot be opened.
     """
     directory = Path(recipe_or_directory)
-    finished = (directory / MANIFEST).is_file()
+    finished = (directory / MANIFEST_FILE).is_file()
     # a folder that happens to be called like a packaged recipe does not hide the recipe, unless it is a dataset
     if not finished and (recipe_or_directory in recipe_names() or not directory.is_dir()):
         return _FromRecipe(load_recipe(recipe_or_directory, overrides), source_path)

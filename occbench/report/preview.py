@@ -22,7 +22,12 @@ _TRIES_PER_IMAGE: Final = 8
 
 
 def preview(
-    recipe_or_directory: str, out: Path, *, source_path: str = "", images: int = 6, overrides: Sequence[str] = ()
+    recipe_or_directory: str | Path,
+    out: str | Path,
+    *,
+    source_path: str = "",
+    images: int = 6,
+    overrides: Sequence[str] = (),
 ) -> Path:
     """Draw clean images under a selection of conditions and write the result, whole or not at all.
 
@@ -42,19 +47,20 @@ def preview(
         DatasetError: the directory is not a finished dataset.
         StorageError: ``out`` cannot be written.
     """
+    out = Path(out)
     suffix = out.suffix.lower()
     if suffix not in (".png", ".html", ".htm"):
         raise ConfigError(f"--out needs a name that ends in .png (a sheet) or .html (a page), found {out.name!r}.")
     limit = _SHEET_CONDITIONS if suffix == ".png" else _PAGE_CONDITIONS
-    gallery = collect(recipe_or_directory, limit, source_path=source_path, images=images, overrides=overrides)
+    gallery = collect(str(recipe_or_directory), limit, source_path=source_path, images=images, overrides=overrides)
     if suffix == ".png":
         from occbench.report.sheet import draw_sheet
 
         write_bytes(out, draw_sheet(gallery))
     else:
-        from occbench.report.page import write_page
+        from occbench.report.preview_page import preview_page
 
-        write_bytes(out, write_page(gallery).encode())
+        write_bytes(out, preview_page(gallery).encode())
     return out
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from occbench.core.results import ClaimVerdict, Curve, Number, ResultSet, TableCell
+from occbench.core.results.breakdowns import Curve
+from occbench.core.results.result_set import ResultSet
+from occbench.core.results.rows import ClaimVerdict, Number, TableCell
 
 __all__ = [
     "against",

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, SourceError
+from occbench.core.options import check_different, settle_options
 from occbench.core.types import Example
 from occbench.sources.decode import decode_image
-from occbench.sources.folder_scan import FoundFile, Scan, fingerprint_files, scan_images
+from occbench.sources.folder_scan import FoundFile, fingerprint_files, scan_images
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, label_files
 
 __all__ = ["PHOTOGRAPHS", "PICTURES", "ARFaces"]
@@ -72,18 +73,10 @@ class ARFaces(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("ar_faces needs path: the folder that holds the images.")
-        for picture in self.pictures:
-            if not 1 <= picture <= _LAST_PICTURE or self.pictures.count(picture) > 1:
-                raise ConfigError(f"ar_faces has pictures 1 to {_LAST_PICTURE}, each listed once; found {picture}.")
-
-    def picture(self, index: int) -> int:
-        """Return which picture of its person image ``index`` is, 1 to 26.
-
-        Raises:
-            IndexError: no such index.
-        """
-        self.key(index)  # a negative index would silently count from the end
-        return self._shown[index]
+        settle_options(self)
+        if odd := [picture for picture in self.pictures if not 1 <= picture <= _LAST_PICTURE]:
+            raise ConfigError(f"ar_faces has pictures 1 to {_LAST_PICTURE}, found {odd[0]}: name some of these.")
+        check_different(self, "pictures", self.pictures)
 
     def __getitem__(self, index: int) -> Example:
         """Decode image ``index``; its photographs are decoded when they are asked for."""
@@ -92,10 +85,10 @@ class ARFaces(LabelledFileSource):
     @property
     def fingerprint(self) -> str:
         """A hash of all images in the folder, those in ``photographs`` too, and of which of them are used."""
-        return fingerprint([fingerprint_files(self._scan.files), sorted(self.pictures)])
+        return fingerprint([fingerprint_files(self._found), sorted(self.pictures)])
 
     def _photographs(self, index: int) -> dict[str, Callable[[], NDArray[np.uint8]]]:
-        person, picture = self.classes[self._images.labels[index]], self._shown[index]
+        person, picture = _person_and_picture(self._images.files[index].relative)
         session = next((name[-1] for name, numbers in PICTURES.items() if picture in numbers and "plain" in name), None)
         if session is None:
             return {}
@@ -106,19 +99,14 @@ class ARFaces(LabelledFileSource):
         return found
 
     @cached_property
-    def _shown(self) -> tuple[int, ...]:
-        """Which picture every image is."""
-        return tuple(_person_and_picture(file.relative)[1] for file in self._images.files)
-
-    @cached_property
-    def _scan(self) -> Scan:
+    def _found(self) -> tuple[FoundFile, ...]:
         return scan_images(Path(self.path).expanduser())
 
     @cached_property
     def _named(self) -> dict[tuple[str, int], FoundFile]:
         """(person, picture) -> file, of all pictures in the folder."""
         named: dict[tuple[str, int], FoundFile] = {}
-        for file in self._scan.files:
+        for file in self._found:
             place = _person_and_picture(file.relative)
             if place in named:
                 raise SourceError(
@@ -139,7 +127,7 @@ class ARFaces(LabelledFileSource):
         people = list(dict.fromkeys(person for person, _ in wanted))
         label_of = {person: label for label, person in enumerate(people)}
         labels = [label_of[person] for person, _ in wanted]
-        return label_files(root, people, [self._named[place] for place in wanted], labels, self._scan.ignored)
+        return label_files(root, people, [self._named[place] for place in wanted], labels)
 
 
 def _person_and_picture(relative: str) -> tuple[str, int]:

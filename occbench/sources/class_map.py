@@ -1,4 +1,4 @@
-"""Class maps: which folder of a user's photographs shows which class of a model."""
+"""Lists of class names, and class maps: which folder of a user's photographs shows which class of a model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,8 +7,9 @@ import yaml
 
 from occbench.core.errors import SourceError
 from occbench.sources.folder_scan import class_order
+from occbench.sources.side_files import read_text
 
-__all__ = ["map_classes"]
+__all__ = ["map_classes", "read_classes"]
 
 
 def map_classes(
@@ -36,7 +37,7 @@ def map_classes(
     if not may_name_others and (missing := sorted(set(class_of).difference(folders))):
         raise SourceError(f"{map_file} names the folder {missing[0]}, which is not there. Add it, or take it out.")
     wanted = [class_of[folder] for folder in folders]
-    classes = _read_classes(classes_file) if classes_file else class_order(set(wanted))
+    classes = read_classes(classes_file) if classes_file else class_order(set(wanted))
     label_of = {name: label for label, name in enumerate(classes)}
     if unknown := sorted(set(wanted).difference(label_of)):
         raise SourceError(
@@ -46,8 +47,14 @@ def map_classes(
     return classes, [label_of[name] for name in wanted]
 
 
-def _read_classes(file: Path) -> list[str]:
-    names = [line.strip() for line in _read(file).splitlines() if line.strip()]
+def read_classes(file: Path) -> list[str]:
+    """Return the class names of a text file, one a line, in label order.
+
+    Raises:
+        SourceError: it cannot be read, is empty or names a class twice.
+    """
+    names = [line.strip() for line in read_text(file, "list of classes", "Give a file that exists.").splitlines()]
+    names = [name for name in names if name]
     if not names:
         raise SourceError(f"{file} is empty. Write one class name a line, in label order.")
     if len(set(names)) < len(names):
@@ -57,7 +64,7 @@ def _read_classes(file: Path) -> list[str]:
 
 
 def _read_map(file: Path) -> dict[str, str]:
-    text = _read(file)
+    text = read_text(file, "class map", "Give a file that exists.")
     if file.suffix.lower() not in (".yaml", ".yml", ".json"):
         return _read_lines(file, text)
     try:
@@ -82,12 +89,3 @@ def _read_lines(file: Path, text: str) -> dict[str, str]:
     if not found:
         raise SourceError(f"{file} is empty. Write a folder and its class a line.")
     return found
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SourceError(f"{file} cannot be read: {error.strerror}. Give a file that exists.") from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{file} is not a text file. Give one in UTF-8.") from error

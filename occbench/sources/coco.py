@@ -8,14 +8,13 @@ from typing import ClassVar, Literal, NamedTuple
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError, ConfigError, SourceError
+from occbench.core.options import settle_options
 from occbench.core.rle import rasterise
 from occbench.core.types import Example
-from occbench.sources.coco_annotations import CocoAnnotations, CocoImage, check_size, read_annotations
+from occbench.sources.coco_annotations import CocoAnnotations, CocoImage, check_size, read_annotations, skipped_note
 from occbench.sources.coco_layout import find_annotation_file, locate_images
-from occbench.sources.folder_scan import unique_keys
-from occbench.sources.labelled_files import check_index
-from occbench.sources.multi_label_files import MultiLabelFiles, MultiLabelFileSource
-from occbench.sources.part_images import stat_files
+from occbench.sources.folder_scan import stat_files, unique_keys
+from occbench.sources.labelled_files import LabelledFiles, MultiLabelFileSource, check_index
 
 __all__ = ["Coco"]
 
@@ -69,9 +68,7 @@ class Coco(MultiLabelFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("coco needs path: the folder of the annotation file and its images.")
-        for name, known in (("empty", ("drop", "keep")), ("crowds", ("label", "ignored"))):
-            if (value := getattr(self, name)) not in known:
-                raise ConfigError(f"coco: {name} is {' or '.join(known)}, found {value!r}: use one of these.")
+        settle_options(self)
 
     def areas_of(self, index: int) -> Mapping[int, tuple[float, ...]]:
         """Return label -> the areas that the file states of its single objects, pixels of the photograph.
@@ -107,18 +104,15 @@ class Coco(MultiLabelFileSource):
     @property
     def fingerprint(self) -> str:
         """A hash of every file's relative path and size in bytes, and of the annotation file."""
-        return fingerprint([self._images.fingerprint, self._listing.annotations.sha256])
+        return fingerprint([self._images.labelled_fingerprint, self._listing.annotations.sha256])
 
     def notes(self) -> tuple[str, ...]:
         """Return how many segments were skipped, and images left out."""
-        skipped, (_, images, unlabelled) = self._listing.annotations.skipped, self._listing
-        found = []
-        if skipped:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
-            found.append(f"{sum(skipped.values())} annotated segments were skipped: {reasons}.")
+        annotations, images, unlabelled = self._listing
+        notes = skipped_note(annotations.skipped)
         if unlabelled and self.empty == "drop":
-            found.append(f"{unlabelled} of {len(images) + unlabelled} images have no label and were left out.")
-        return tuple(found)
+            notes += (f"{unlabelled} of {len(images) + unlabelled} images have no label and were left out.",)
+        return notes
 
     @cached_property
     def _file(self) -> Path:
@@ -141,14 +135,14 @@ class Coco(MultiLabelFileSource):
         return {number: label for label, number in enumerate(sorted(self._listing.annotations.categories))}
 
     @cached_property
-    def _images(self) -> MultiLabelFiles:
+    def _images(self) -> LabelledFiles:
         found, listed, _ = self._listing
         root = Path(self.path).expanduser()
         folder, relatives = locate_images(root, self._file, [image.file_name for image in listed], self._folder(root))
         label_of = self._label_of
         labels = [{label_of[number] for number in self._labels(image)} for image in listed]
         present = [{label_of[item.category] for item in image.annotations} for image in listed]
-        return MultiLabelFiles(
+        return LabelledFiles(
             root=folder,
             classes=_names(found, self._file),
             files=tuple(stat_files(folder, relatives)),

@@ -18,8 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occbench.core.errors import BrokenImageError, SourceError
+from occbench.sources.side_files import read_bytes
 
-__all__ = ["Category", "CocoAnnotations", "CocoImage", "PartAnnotation", "check_size", "read_annotations"]
+__all__ = ["Annotation", "Category", "CocoAnnotations", "CocoImage", "check_size", "read_annotations", "skipped_note"]
+
+_HINT: Final = "Give a COCO-style JSON file, or download it again."
 
 #: Three points: fewer enclose nothing.
 _LEAST_COORDINATES: Final = 6
@@ -34,8 +37,8 @@ class Category(NamedTuple):
     supercategory: str
 
 
-class PartAnnotation(NamedTuple):
-    """One annotated region of an image.
+class Annotation(NamedTuple):
+    """One annotated region of an image: an object, or a part of one.
 
     Attributes:
         number: its id in the file.
@@ -59,7 +62,7 @@ class CocoImage(NamedTuple):
     file_name: str
     width: int
     height: int
-    annotations: tuple[PartAnnotation, ...]
+    annotations: tuple[Annotation, ...]
 
 
 def check_size(name: str, image: NDArray[np.uint8], width: int, height: int) -> None:
@@ -103,20 +106,24 @@ def read_annotations(file: Path, *, keep_maskless: bool = False) -> CocoAnnotati
     Raises:
         SourceError: it is missing, cannot be read, is no JSON or has no ``images``, ``annotations`` and ``categories``.
     """
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError as error:
-        raise SourceError(f"there is no annotation file {file}. Give a COCO-style JSON file.") from error
-    except OSError as error:
-        raise SourceError(f"the annotation file {file} cannot be read: {error.strerror}.") from error
+    data = read_bytes(file, "annotation file", _HINT)
     reader = _Reader(file, keep_maskless)
     try:
         content = json.loads(data, object_hook=reader.shrink)
     except (ValueError, RecursionError) as error:
-        raise SourceError(
-            f"{file} is not JSON ({error}). Give a COCO-style JSON file, or download it again."
-        ) from error
+        raise SourceError(f"{file} is not JSON ({error}). {_HINT}") from error
     return reader.collect(content, sha256(data).hexdigest())
+
+
+def skipped_note(skipped: Mapping[str, int], what: str = "segments were skipped") -> tuple[str, ...]:
+    """Return a sentence on what was passed over, none where it is nothing.
+
+    Args:
+        skipped: reason -> how many.
+        what: what they are and what became of them.
+    """
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
+    return (f"{sum(skipped.values())} annotated {what}: {reasons}.",) if skipped else ()
 
 
 class _Reader:
@@ -145,14 +152,14 @@ class _Reader:
             number: Category(str(row["name"]), str(row.get("supercategory") or ""))
             for number, row in self._by_id(self._table(content, "categories", ("id", "name"))).items()
         }
-        found: dict[int, list[PartAnnotation]] = {number: [] for number in images}
+        found: dict[int, list[Annotation]] = {number: [] for number in images}
         for place, row in enumerate(self._table(content, "annotations", ("image_id", "category_id"))):
             of_image, category = row["image_id"], row["category_id"]
             if {type(of_image), type(category)} != {int} or of_image not in images or category not in categories:
                 self._skipped["of an image or category that is not listed"] += 1
             elif (segmentation := self._usable(row.get("segmentation"), images[of_image])) or self._keep_maskless:
                 crowd, number = bool(row.get("iscrowd")), row.get("id", place)
-                found[of_image].append(PartAnnotation(number, category, segmentation or [], crowd, _area(row)))
+                found[of_image].append(Annotation(number, category, segmentation or [], crowd, _area(row)))
         return CocoAnnotations(
             images=tuple(
                 CocoImage(str(row["file_name"]).replace("\\", "/"), row["width"], row["height"], tuple(found[number]))
@@ -198,7 +205,7 @@ class _Reader:
         if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= keys for row in rows):
             raise SourceError(
                 f"{self._file} is not a COCO-style annotation file: it needs {name} with {', '.join(needed)}. "
-                "Give the file of the part annotations."
+                "Give a file in the form of COCO's instances."
             )
         return rows
 

@@ -1,17 +1,18 @@
 """Where the annotation file and the images of a COCO-style data set lie, as far as that can be told without asking."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from occbench.core.errors import SourceError
-from occbench.sources.part_images import find_layout
 
-__all__ = ["find_annotation_file", "locate_images"]
+__all__ = ["find_annotation_file", "locate_images", "pick_layout"]
 
 _FILES: Final = ("annotations.json", "instances.json")
 _FOLDERS: Final = ("JPEGImages", "images", ".")
+#: How many listed files are looked for before a folder counts as the wrong one.
+_TRIES: Final = 16
 
 
 def find_annotation_file(root: Path, asked: str, what: str) -> Path:
@@ -57,7 +58,7 @@ def locate_images(root: Path, file: Path, names: Sequence[str], asked: str) -> t
     """
     folders = [root / Path(asked).expanduser()] if asked else [root / name for name in _FOLDERS]
     for folder in folders:
-        if layout := find_layout(folder, names, (str, lambda name: PurePosixPath(name).name)):
+        if layout := pick_layout(folder, names, (str, lambda name: PurePosixPath(name).name)):
             relatives = [layout(name) for name in names]
             if len(set(relatives)) < len(relatives):
                 twice = Counter(relatives).most_common(1)[0][0]
@@ -68,3 +69,11 @@ def locate_images(root: Path, file: Path, names: Sequence[str], asked: str) -> t
         f"none of the {len(names)} images of {file} is there, e.g. {names[0]}; looked in {looked}. "
         "Name the folder they start from as images."
     )
+
+
+def pick_layout(
+    root: Path, names: Sequence[str], layouts: Iterable[Callable[[str], str]]
+) -> Callable[[str], str] | None:
+    """Return the first layout (listed name -> path below ``root``) under which some of the files are there, or None."""
+    tried = names[:: max(1, len(names) // _TRIES)]
+    return next((layout for layout in layouts if any((root / layout(name)).is_file() for name in tried)), None)

@@ -1,6 +1,5 @@
 """The objects of any COCO-style annotation, one image each: the whole photograph, one mask, one class, one box."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,17 +7,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
+from occbench.core.boxes import Box, box_of_mask, whole_box
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError, ConfigError, SourceError
+from occbench.core.options import check_different, settle_options
 from occbench.core.rle import rasterise
 from occbench.core.types import Example
-from occbench.sources.coco_annotations import CocoAnnotations, CocoImage, PartAnnotation, check_size, read_annotations
+from occbench.sources.coco_annotations import (
+    Annotation,
+    CocoAnnotations,
+    CocoImage,
+    check_size,
+    read_annotations,
+    skipped_note,
+)
 from occbench.sources.coco_layout import find_annotation_file, locate_images
-from occbench.sources.folder_scan import unique_keys
-from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource
-from occbench.sources.part_images import stat_files
+from occbench.sources.folder_scan import stat_files
+from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, label_files
 
 __all__ = ["CocoObjects"]
 
@@ -29,8 +34,8 @@ class _Object(NamedTuple):
     image: int
     width: int
     height: int
-    annotation: PartAnnotation
-    box: tuple[int, int, int, int]
+    annotation: Annotation
+    box: Box
 
 
 class _Listing(NamedTuple):
@@ -73,11 +78,10 @@ class CocoObjects(LabelledFileSource):
     margin: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "categories", tuple(self.categories))  # a YAML list
         if not self.path:
             raise ConfigError("coco_objects needs path: the folder of the annotation file and its images.")
-        if len(set(self.categories)) < len(self.categories):
-            raise ConfigError(f"coco_objects: categories must differ, found {list(self.categories)}: name each once.")
+        settle_options(self)
+        check_different(self, "categories", self.categories)
         if self.min_side_px < 1:
             raise ConfigError(f"coco_objects: min_side_px is 1 or more, found {self.min_side_px}: use 32.")
         if not 0 <= self.margin <= 10:
@@ -110,13 +114,8 @@ class CocoObjects(LabelledFileSource):
 
     def notes(self) -> tuple[str, ...]:
         """Return how many segments were skipped and objects left out."""
-        counts = {
-            "segments were skipped": self._listing.annotations.skipped,
-            "objects were left out": self._listing.left_out,
-        }
-        return tuple(
-            f"{sum(found.values())} annotated {what}: {_counted(found)}." for what, found in counts.items() if found
-        )
+        annotations, _, left_out = self._listing
+        return skipped_note(annotations.skipped) + skipped_note(left_out, "objects were left out")
 
     @cached_property
     def _file(self) -> Path:
@@ -134,8 +133,8 @@ class CocoObjects(LabelledFileSource):
         left_out: Counter[str] = Counter()
         objects = tuple(self._usable(found, left_out))
         if not objects:
-            reasons = _counted(left_out) or "it lists none"
-            raise SourceError(f"no object of {self._file} can be used ({reasons}). Ask for other categories or sizes.")
+            reasons = " ".join(skipped_note(left_out, "objects were left out")) or "It lists none."
+            raise SourceError(f"no object of {self._file} can be used. {reasons} Ask for other categories or sizes.")
         return _Listing(found, objects, left_out)
 
     def _usable(self, found: CocoAnnotations, left_out: Counter[str]) -> Iterator[_Object]:
@@ -147,11 +146,12 @@ class CocoObjects(LabelledFileSource):
                     left_out["crowds"] += 1
                     continue
                 extent = _extent(annotation, image)
-                x0, y0, x1, y1 = _box(extent, 0, image)
+                x0, y0, x1, y1 = whole_box(extent, image.height, image.width)
                 if min(x1 - x0, y1 - y0) < self.min_side_px:
                     left_out[f"with a side below {self.min_side_px} px"] += 1
                     continue
-                yield _Object(number, image.width, image.height, annotation, _box(extent, self.margin, image))
+                box = whole_box(_widened(extent, self.margin), image.height, image.width)
+                yield _Object(number, image.width, image.height, annotation, box)
 
     @cached_property
     def _images(self) -> LabelledFiles:
@@ -172,16 +172,11 @@ class CocoObjects(LabelledFileSource):
         if len(set(named)) < len(named):
             twice = Counter(named).most_common(1)[0][0]
             raise SourceError(f"{self._file} uses an annotation's id twice in one image ({twice}). Give each its own.")
-        return LabelledFiles(
-            root=folder,
-            classes=classes,
-            files=tuple(files[item.image] for item in objects),
-            labels=tuple(label_of[name] for name in names),
-            keys=unique_keys(named),
-        )
+        labels = [label_of[name] for name in names]
+        return label_files(folder, classes, [files[item.image] for item in objects], labels, named)
 
 
-def _extent(annotation: PartAnnotation, image: CocoImage) -> tuple[float, float, float, float]:
+def _extent(annotation: Annotation, image: CocoImage) -> tuple[float, float, float, float]:
     """Return (x0, y0, x1, y1) of an object in pixels; all zero where its run lengths are damaged or empty."""
     if isinstance(annotation.segmentation, list):
         xs = [x for ring in annotation.segmentation for x in ring[::2]]
@@ -191,21 +186,11 @@ def _extent(annotation: PartAnnotation, image: CocoImage) -> tuple[float, float,
         mask = rasterise([annotation.segmentation], image.height, image.width)
     except ValueError:
         return 0, 0, 0, 0
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(rows) else (0, 0, 0, 0)
+    return box_of_mask(mask) if mask.any() else (0, 0, 0, 0)
 
 
-def _box(extent: tuple[float, float, float, float], margin: float, image: CocoImage) -> tuple[int, int, int, int]:
-    """Return the smallest box of whole pixels around an extent and its margin, inside the image."""
+def _widened(extent: tuple[float, float, float, float], margin: float) -> tuple[float, float, float, float]:
+    """Return an extent and its margin on each side."""
     x0, y0, x1, y1 = extent
     across, down = margin * (x1 - x0), margin * (y1 - y0)
-    return (
-        max(math.floor(x0 - across), 0),
-        max(math.floor(y0 - down), 0),
-        min(math.ceil(x1 + across), image.width),
-        min(math.ceil(y1 + down), image.height),
-    )
-
-
-def _counted(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return x0 - across, y0 - down, x1 + across, y1 + down

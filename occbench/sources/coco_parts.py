@@ -4,18 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal
+from typing import Literal
 
 from occbench.core.errors import ConfigError, SourceError
+from occbench.core.options import settle_options
 from occbench.sources.coco_annotations import CocoAnnotations, CocoImage, read_annotations
 from occbench.sources.coco_layout import find_annotation_file, locate_images
-from occbench.sources.folder_scan import SPLIT_NAMES, class_order, unique_keys
+from occbench.sources.folder_scan import SPLIT_NAMES, class_order, stat_files, unique_keys
 from occbench.sources.labelled_files import LabelledFiles
-from occbench.sources.part_images import PartImages, PartSource, PartUnit, Region, stat_files
+from occbench.sources.part_images import PartImages, PartSource, PartUnit, Region
 
 __all__ = ["CocoParts"]
-
-_RULES: Final = ("auto", "folder", "supercategory", "single")
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,10 @@ class CocoParts(PartSource):
         class_name: the one class of ``single``; empty takes the only supercategory, else the name of the folder.
         objects: categories that show the whole object; their masks make the object mask. Without them it is the union
             of the parts.
-        ignore: categories that are neither parts nor objects.
+        exclude: categories that are neither parts nor objects.
 
     Raises:
-        ConfigError: no path, an unknown rule, or a category both object and ignored.
+        ConfigError: no path, an unknown rule, or a category both object and excluded.
         SourceError: on first use: a file or folder is missing or not COCO's, or a named category is not in it.
     """
 
@@ -50,17 +49,14 @@ class CocoParts(PartSource):
     label: Literal["auto", "folder", "supercategory", "single"] = "auto"
     class_name: str = ""
     objects: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ("_background_", "background")
+    exclude: tuple[str, ...] = ("_background_", "background")
 
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("coco_parts needs path: the folder of the annotation file and its images.")
-        if self.part_unit not in ("category", "instance"):
-            raise ConfigError(f"coco_parts: part_unit is category or instance, found {self.part_unit!r}.")
-        if self.label not in _RULES:
-            raise ConfigError(f"coco_parts: label is one of {', '.join(_RULES)}, found {self.label!r}.")
-        if both := sorted(set(self.objects) & set(self.ignore)):
-            raise ConfigError(f"coco_parts has {both[0]} in objects and in ignore. Take it out of one of them.")
+        settle_options(self)
+        if both := sorted(set(self.objects) & set(self.exclude)):
+            raise ConfigError(f"coco_parts has {both[0]} in objects and in exclude. Take it out of one of them.")
 
     @cached_property
     def _annotated(self) -> PartImages:
@@ -84,7 +80,7 @@ class CocoParts(PartSource):
         )
 
     def _part_names(self, file: Path, found: CocoAnnotations) -> dict[int, str]:
-        """Return category id -> the part's name, empty for an object; ignored categories are left out."""
+        """Return category id -> the part's name, empty for an object; without excluded categories."""
         known = {category.name for category in found.categories.values()}
         if missing := sorted(set(self.objects) - known):
             raise SourceError(
@@ -93,7 +89,7 @@ class CocoParts(PartSource):
         names = [category.name for category in found.categories.values()]
         parts: dict[int, str] = {}
         for number, (name, supercategory) in found.categories.items():
-            if name in self.ignore:
+            if name in self.exclude:
                 continue
             unique = name if name and names.count(name) == 1 else f"{supercategory} {name} {number}".strip()
             parts[number] = "" if name in self.objects else unique
@@ -101,8 +97,8 @@ class CocoParts(PartSource):
 
     def _labels(
         self, listed: Sequence[CocoImage], found: CocoAnnotations, regions: Sequence[Sequence[Region]]
-    ) -> tuple[tuple[str, ...], tuple[int, ...], dict[int, str]]:
-        """Return (classes, label of each image or -1, index -> why an image has no label)."""
+    ) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...], dict[int, str]]:
+        """Return (classes, labels of each image, one or none, index -> why an image has none)."""
         supercategories = {category.supercategory for category in found.categories.values()} - {""}
         folders = [PurePosixPath(image.file_name).parent.name for image in listed]
         rule = self.label
@@ -110,7 +106,7 @@ class CocoParts(PartSource):
             rule = "folder" if _are_classes(folders) else "supercategory" if len(supercategories) > 1 else "single"
         if rule == "single":
             only = supercategories.pop() if len(supercategories) == 1 else Path(self.path).expanduser().resolve().name
-            return (self.class_name or only or "object",), (0,) * len(listed), {}
+            return (self.class_name or only or "object",), ((0,),) * len(listed), {}
         if rule == "folder":
             return _classify([{folder} - {""} for folder in folders], "its file name has no folder")
         return _classify(
@@ -130,13 +126,15 @@ def _are_classes(folders: Sequence[str]) -> bool:
     return len(names) > 1 and "" not in names and not names <= SPLIT_NAMES
 
 
-def _classify(named: Sequence[set[str]], missing: str) -> tuple[tuple[str, ...], tuple[int, ...], dict[int, str]]:
+def _classify(
+    named: Sequence[set[str]], missing: str
+) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...], dict[int, str]]:
     """Number the classes; an image needs exactly one."""
     classes = tuple(class_order({name for names in named for name in names}))
     if not classes:
         raise SourceError(f"none of the {len(named)} images has a class: {missing}. Use another rule as label.")
-    label_of = {name: label for label, name in enumerate(classes)}
-    labels = tuple(label_of[next(iter(names))] if len(names) == 1 else -1 for names in named)
+    label_of = {name: (label,) for label, name in enumerate(classes)}
+    labels = tuple(label_of[next(iter(names))] if len(names) == 1 else () for names in named)
     unlabelled = {
         index: f"its parts are of {len(names)} classes ({', '.join(sorted(names))}), one label cannot name them"
         if names

@@ -1,16 +1,18 @@
 """CUB-200-2011: 200 bird species, 11,788 photographs with the bird's box."""
 
-import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
+from occbench.core.boxes import whole_box
 from occbench.core.errors import ConfigError, SourceError
+from occbench.core.options import settle_options
 from occbench.core.types import Example
-from occbench.sources.folder_scan import FoundFile
+from occbench.sources.folder_scan import stat_files
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, label_files
+from occbench.sources.side_files import read_text
 
 __all__ = ["CUB200"]
 
@@ -42,21 +44,17 @@ class CUB200(LabelledFileSource):
     sharing = "gated"
 
     path: str
-    split: str = "all"
+    split: Literal["all", "train", "test"] = "all"
 
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError(f"cub200 needs path: the folder {_FOLDER} or the one that contains it.")
-        if self.split not in _SPLITS:
-            raise ConfigError(f"cub200 has no split {self.split!r}. Choose one of {', '.join(_SPLITS)}.")
+        settle_options(self)
 
     def __getitem__(self, index: int) -> Example:
         """Decode image ``index``; its box is the smallest one of whole pixels that holds the published box."""
         example = self._images.example(index)
-        height, width = example.image.shape[:2]
-        x0, y0, x1, y1 = self._boxes[index]
-        box = (max(math.floor(x0), 0), max(math.floor(y0), 0), min(math.ceil(x1), width), min(math.ceil(y1), height))
-        return replace(example, box=box)
+        return replace(example, box=whole_box(self._boxes[index], *example.image.shape[:2]))
 
     @cached_property
     def _root(self) -> Path:
@@ -80,7 +78,7 @@ class CUB200(LabelledFileSource):
         if foreign := sorted(set(class_of.values()) - set(names)):
             raise SourceError(f"{self._root / 'classes.txt'} has no class {foreign[0]}. Unpack {_FOLDER}.tgz again.")
         label_of = {number: label for label, number in enumerate(names)}
-        files = [FoundFile(path, _size(self._root / "images" / path)) for path in self._listed.values()]
+        files = stat_files(self._root / "images", self._listed.values())
         labels = [label_of[class_of[number]] for number in self._listed]
         return label_files(self._root / "images", tuple(names.values()), files, labels)
 
@@ -101,7 +99,7 @@ class CUB200(LabelledFileSource):
         return tuple(boxes)
 
 
-def _column(file: Path, numbers: dict[str, tuple[str, ...]] | dict[str, str]) -> dict[str, str]:
+def _column(file: Path, numbers: Collection[str]) -> dict[str, str]:
     """Return number -> value of a table that must have a line for every one of ``numbers``."""
     table = _table(file, 1)
     if missing := [number for number in numbers if number not in table]:
@@ -115,22 +113,10 @@ def _table(file: Path, columns: int) -> dict[str, tuple[str, ...]]:
 
 
 def _rows(file: Path, columns: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise SourceError(f"there is no {file}. Give the folder {_FOLDER} of the unpacked archive.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{file} cannot be read as text. Unpack {_FOLDER}.tgz again.") from error
-    for place, line in enumerate(lines, start=1):
+    text = read_text(file, "table", f"Give the folder {_FOLDER} of the unpacked archive.")
+    for place, line in enumerate(text.splitlines(), start=1):
         number, *values = line.split()[: columns + 1] or [""]
         if len(values) == columns:
             yield number, tuple(values)
         elif number:
             raise SourceError(f"{file}, line {place}: expected a number and {columns} values, found {line!r}.")
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:  # a missing file; decoding it says so
-        return 0

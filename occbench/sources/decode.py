@@ -12,10 +12,8 @@ How each kind of image becomes uint8 RGB:
 
 import io
 import stat
-import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from occbench.core.errors import BrokenImageError
+from occbench.core.pictures import UNREADABLE
 
 __all__ = ["MAX_PIXELS", "decode_image"]
 
@@ -34,20 +33,6 @@ MAX_PIXELS: Final = 178_956_970
 
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 _SIGNATURES: Final = (b"\x89PNG", b"\xff\xd8", b"RIFF", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
-# what Pillow raises on damaged files: cut and bit-flipped files of every format gave the first three and the last,
-# the others are those that its own opening guards against
-_DAMAGE: Final = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 _UPRIGHT: Final = 1
 _ROTATIONS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -85,7 +70,7 @@ def decode_image(data_or_path: bytes | Path, what: str) -> NDArray[np.uint8]:
         raise BrokenImageError(f"{what}: {_unidentified(data)}") from error
     except BrokenImageError as error:
         raise BrokenImageError(f"{what}: {error}") from error
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         raise BrokenImageError(f"{what}: {_damage(error)}") from error
 
 
@@ -100,6 +85,8 @@ def _read(path: Path, what: str) -> bytes:
         raise BrokenImageError(f"{what}: no permission to read it") from error
     except OSError as error:
         raise BrokenImageError(f"{what}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise BrokenImageError(f"{what}: no file can have the name {path.name[:60]!r} ({error})") from error
     # reading a pipe or a device would wait for ever
     raise BrokenImageError(f"{what}: {'a folder' if stat.S_ISDIR(mode) else 'a pipe or device'}, not a file")
 
@@ -120,7 +107,7 @@ def _orientation(picture: Image.Image) -> int:
     try:
         with _pillow_quiet():
             value = picture.getexif().get(ExifTags.Base.Orientation)
-    except _DAMAGE:
+    except UNREADABLE:
         return _UPRIGHT
     return value if isinstance(value, int) else _UPRIGHT
 

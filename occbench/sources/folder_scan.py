@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,11 +15,11 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "SPLIT_NAMES",
     "FoundFile",
-    "Scan",
     "class_order",
     "fingerprint_files",
     "folders_in",
     "scan_images",
+    "stat_files",
     "unique_keys",
 ]
 
@@ -36,24 +35,11 @@ class FoundFile(NamedTuple):
 
     Attributes:
         relative: path below the scanned folder, with ``/`` between its parts.
-        size_bytes: its size; 0 for a broken link.
+        size_bytes: its size; 0 for a broken link or a missing file.
     """
 
     relative: str
     size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What lies under a folder.
-
-    Attributes:
-        files: every file with an image suffix, sorted by its relative path.
-        ignored: how many other files there are; hidden ones do not count.
-    """
-
-    files: tuple[FoundFile, ...]
-    ignored: int
 
 
 def class_order(names: Iterable[str]) -> list[str]:
@@ -74,8 +60,8 @@ def folders_in(root: Path) -> list[str]:
     return names
 
 
-def scan_images(root: Path) -> Scan:
-    """Find the image files at any depth under ``root``, hidden files and folders left out.
+def scan_images(root: Path) -> tuple[FoundFile, ...]:
+    """Return the files with an image suffix at any depth under ``root``, by relative path; hidden ones left out.
 
     Links to folders are followed, except one that leads back to a folder it lies in. A broken link with an image suffix
     is listed, so that it is reported when it is decoded instead of disappearing.
@@ -83,14 +69,27 @@ def scan_images(root: Path) -> Scan:
     Raises:
         SourceError: ``root`` or a folder in it cannot be read.
     """
-    files: list[FoundFile] = []
-    ignored = 0
-    for relative, entry in _walk(root, "", ()):
-        if os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122 - Path costs 3 us a file
-            files.append(FoundFile(relative, _size(entry)))
-        else:
-            ignored += 1
-    return Scan(tuple(sorted(files)), ignored)
+    return tuple(
+        sorted(
+            FoundFile(relative, _size(entry))
+            for relative, entry in _walk(root, "", ())
+            if os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - Path costs 3 us a file
+        )
+    )
+
+
+def stat_files(root: Path, relatives: Iterable[str]) -> list[FoundFile]:
+    """Return files that something lists, with their sizes; 0 bytes where one is missing, which decoding it will say.
+
+    Raises:
+        SourceError: what is listed cannot be the name of any file.
+    """
+    try:
+        return [FoundFile(relative, _size(root / relative)) for relative in relatives]
+    except ValueError as error:  # a NUL byte, half of a surrogate pair
+        raise SourceError(
+            f"what lists the images of {root} has a name that no file can have ({error}). Mend the name there."
+        ) from error
 
 
 def unique_keys(relatives: Sequence[str]) -> tuple[str, ...]:
@@ -123,10 +122,10 @@ def fingerprint_files(files: Sequence[FoundFile]) -> str:
 
 
 def _walk(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    real = os.path.realpath(folder)
+    entries, real = _entries(folder), os.path.realpath(folder)
     if real in above:
         return
-    for entry in _entries(folder):
+    for entry in entries:
         relative = prefix + entry.name
         if entry.is_dir():
             yield from _walk(folder / entry.name, f"{relative}/", (*above, real))
@@ -145,10 +144,12 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise SourceError(f"{folder} is a file, not a folder. Give the folder that holds the images.") from error
     except OSError as error:
         raise SourceError(f"the folder {folder} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise SourceError(f"no folder can have the name {folder.name[:60]!r} ({error}). Give another.") from error
 
 
-def _size(entry: os.DirEntry[str]) -> int:
+def _size(file: os.DirEntry[str] | Path) -> int:
     try:
-        return entry.stat().st_size
-    except OSError:  # a broken link; decoding it says so
+        return file.stat().st_size
+    except OSError:
         return 0

@@ -22,6 +22,7 @@ from occbench.sources.hub_table import (
     read_ignored,
     read_labels,
 )
+from occbench.sources.labelled_files import check_index
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -95,9 +96,7 @@ class Hub(Source):
 
     def key(self, index: int) -> str:
         """Return row ``index``'s key, e.g. ``train-00000012``."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"image {index} was asked for, the source has {len(self)}")
-        return f"{slug(self.split)}-{index:08d}"
+        return f"{slug(self.split)}-{check_index(index, len(self)):08d}"
 
     def labels_of(self, index: int) -> tuple[int, ...]:
         """Return row ``index``'s labels, without decoding its image.
@@ -114,7 +113,7 @@ class Hub(Source):
 
     def ignored_of(self, index: int) -> tuple[int, ...]:
         """Return row ``index``'s ignored classes, without decoding its image."""
-        self.key(index)
+        check_index(index, len(self))
         return self._ignored[index] if self._ignored else ()
 
     def __getitem__(self, index: int) -> Example:

@@ -10,7 +10,15 @@ from occbench.core.errors import SourceError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Labels", "find_image_column", "find_label_column", "open_split", "read_labels"]
+__all__ = [
+    "Labels",
+    "find_ignored_column",
+    "find_image_column",
+    "find_label_column",
+    "open_split",
+    "read_ignored",
+    "read_labels",
+]
 
 #: More classes than any labelled set has; above it an integer column is something else, such as an id.
 _MAX_CLASSES: Final = 1_000_000

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, SourceError
+from occbench.core.options import check_different, settle_options
 from occbench.sources.class_map import map_classes
 from occbench.sources.folder_scan import SPLIT_NAMES, folders_in, scan_images
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, files_by_class_folder
@@ -18,8 +19,8 @@ __all__ = ["ImageFolder"]
 class ImageFolder(LabelledFileSource):
     """``path/<class>/**/<image>``: the folder's name is the class, images may lie at any depth below it.
 
-    Classes are sorted without regard to case. Hidden files and folders are skipped; files in a class folder without
-    an image suffix are left out and counted in ``ignored_files``. The folder is read on first use, not on construction.
+    Classes are sorted without regard to case. Hidden files and folders are skipped, and so are files without an image
+    suffix. The folder is read on first use, not on construction.
 
     With ``class_map`` the folders keep names of their own and are given classes of a model, so that a user's own
     photographs (of real occlusions, say) can be scored with it; several folders may show one class.
@@ -47,22 +48,18 @@ class ImageFolder(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("image_folder needs path: the folder that holds one folder of images per class.")
-        if len(set(self.only)) < len(self.only):
-            twice = sorted({name for name in self.only if self.only.count(name) > 1})
-            raise ConfigError(f"image_folder lists {', '.join(twice)} more than once in only. List each class once.")
+        settle_options(self)
+        check_different(self, "only", self.only)
         if self.classes_file and not self.class_map:
             raise ConfigError("image_folder: classes_file is for class_map, which is empty. Give class_map, too.")
-
-    @property
-    def ignored_files(self) -> int:
-        """How many files in the class folders are no images by their suffix."""
-        return self._images.ignored
 
     @property
     def fingerprint(self) -> str:
         """A hash of every file's relative path and size in bytes; with ``class_map`` also of the labels it gives."""
         found = self._images
-        return fingerprint([found.fingerprint, found.classes, found.labels]) if self.class_map else found.fingerprint
+        if not self.class_map:
+            return found.fingerprint
+        return fingerprint([found.fingerprint, found.classes, [label for (label,) in found.labels]])
 
     @cached_property
     def _images(self) -> LabelledFiles:
@@ -92,11 +89,11 @@ class ImageFolder(LabelledFileSource):
             may_name_others=bool(self.only),
         )
         found = files_by_class_folder(root, folders, folders)
-        return replace(found, classes=tuple(classes), labels=tuple(label_of[place] for place in found.labels))
+        return replace(found, classes=tuple(classes), labels=tuple((label_of[place],) for (place,) in found.labels))
 
 
 def _no_class_folder(root: Path) -> str:
-    images = len(scan_images(root).files)
+    images = len(scan_images(root))
     if images:
         return (
             f"{root} has {images} images but no class folders. "

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from occbench.core.errors import ConfigError, SourceError
+from occbench.core.options import check_different, settle_options
 from occbench.sources.folder_scan import folders_in, scan_images
 from occbench.sources.imagenet_labels import SYNSET_PATTERN, name_synsets, read_labels, read_synset_list
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, files_by_class_folder, label_files
@@ -57,13 +58,10 @@ class ImageNet(LabelledFileSource):
             raise ConfigError("imagenet needs path: the folder of the training or validation images.")
         if self.only and self.only_from:
             raise ConfigError("imagenet was given both only and only_from. Give one of them.")
-        if self.names not in ("all", "first"):
-            raise ConfigError(f"imagenet: names is all or first, found {self.names!r}.")
-        for synset in self.only:
-            if not SYNSET_PATTERN.fullmatch(synset):
-                raise ConfigError(f"imagenet has {synset!r} in only, which is not a synset such as n01440764.")
-            if self.only.count(synset) > 1:
-                raise ConfigError(f"imagenet lists {synset} more than once in only. List each synset once.")
+        settle_options(self)
+        if odd := [synset for synset in self.only if not SYNSET_PATTERN.fullmatch(synset)]:
+            raise ConfigError(f"imagenet has {odd[0]!r} in only, which is not a synset such as n01440764.")
+        check_different(self, "only", self.only)
 
     @cached_property
     def _images(self) -> LabelledFiles:
@@ -79,8 +77,7 @@ class ImageNet(LabelledFileSource):
 
     def _flat(self, root: Path, folders: Sequence[str]) -> LabelledFiles:
         """Label the images that lie directly in ``root`` by ``labels_file``."""
-        scan = scan_images(root)
-        files = [file for file in scan.files if "/" not in file.relative]
+        files = [file for file in scan_images(root) if "/" not in file.relative]
         if not files:
             inside = f" It holds {', '.join(folders[:5])}: give the folder of one part." if folders else ""
             raise SourceError(f"{root} has neither synset folders (n01440764, ...) nor images.{inside}")
@@ -99,9 +96,7 @@ class ImageNet(LabelledFileSource):
         wanted = self._wanted(set(synsets), root)
         label_of = {synset: label for label, synset in enumerate(wanted)}
         kept = [(file, label_of[synset]) for file, synset in zip(files, synsets, strict=True) if synset in label_of]
-        return label_files(
-            root, self._names(wanted), [file for file, _ in kept], [label for _, label in kept], scan.ignored
-        )
+        return label_files(root, self._names(wanted), [file for file, _ in kept], [label for _, label in kept])
 
     def _wanted(self, available: Collection[str], root: Path) -> list[str]:
         """Return the synsets to use, sorted: their places are the labels."""

@@ -5,11 +5,12 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from occbench.core.errors import SourceError
+from occbench.sources.side_files import read_matlab, read_text
 
-__all__ = ["SYNSET_PATTERN", "name_synsets", "read_class_names", "read_labels", "read_synset_list"]
+__all__ = ["SYNSET_PATTERN", "name_synsets", "read_labels", "read_synset_list"]
 
 #: A WordNet synset id of a noun, as ImageNet names its classes.
 SYNSET_PATTERN: Final = re.compile(r"n\d{8}")
@@ -42,29 +43,12 @@ def read_labels(labels_file: Path, classes_file: Path | None) -> dict[str, str]:
     return _two_columns(labels_file, lines)
 
 
-def read_class_names(file: Path) -> dict[str, str]:
-    """Return synset -> readable name from ``synset_words.txt``, ``LOC_synset_mapping.txt`` or ``meta.mat``.
-
-    Raises:
-        SourceError: the file cannot be read or a line does not start with a synset.
-    """
-    if file.suffix == ".mat":
-        return {synset: words for _, synset, words in _matlab_rows(file)}
-    names: dict[str, str] = {}
-    for line in _lines(file):
-        synset, _, words = line.partition(" ")
-        if not SYNSET_PATTERN.fullmatch(synset):
-            raise SourceError(f"{file} has the line {line[:60]!r}. Each line must be a synset and its name.")
-        names[synset] = re.sub(r"^\d+ ", "", words.strip()) or synset
-    return names
-
-
 def name_synsets(synsets: Sequence[str], file: Path | None, first_only: bool) -> list[str]:
     """Return what each synset is called; a name that two of them share gets the synset added.
 
     Args:
         synsets: the classes in label order.
-        file: as ``read_class_names``; None calls a synset by its id.
+        file: ``synset_words.txt``, ``LOC_synset_mapping.txt`` or ``meta.mat``; None calls a synset by its id.
         first_only: of several names separated by commas take the first (the first lemma of the synset).
 
     Raises:
@@ -72,7 +56,7 @@ def name_synsets(synsets: Sequence[str], file: Path | None, first_only: bool) ->
     """
     if file is None:
         return list(synsets)
-    name_of = read_class_names(file)
+    name_of = _class_names(file)
     if missing := [synset for synset in synsets if synset not in name_of]:
         raise SourceError(
             f"{file} has no name for {len(missing)} synsets, e.g. {missing[0]}. Give a file that has them."
@@ -90,7 +74,20 @@ def read_synset_list(file: Path) -> tuple[str, ...]:
     Raises:
         SourceError: the file cannot be read or a line does not start with a synset.
     """
-    return tuple(read_class_names(file))
+    return tuple(_class_names(file))
+
+
+def _class_names(file: Path) -> dict[str, str]:
+    """Return synset -> readable name."""
+    if file.suffix == ".mat":
+        return {synset: words for _, synset, words in _matlab_rows(file)}
+    names: dict[str, str] = {}
+    for line in _lines(file):
+        synset, _, words = line.partition(" ")
+        if not SYNSET_PATTERN.fullmatch(synset):
+            raise SourceError(f"{file} has the line {line[:60]!r}. Each line must be a synset and its name.")
+        names[synset] = re.sub(r"^\d+ ", "", words.strip()) or synset
+    return names
 
 
 def _synset_of_id(labels_file: Path, classes_file: Path | None) -> Mapping[int, str]:
@@ -118,17 +115,12 @@ def _synset_of_id(labels_file: Path, classes_file: Path | None) -> Mapping[int, 
 
 def _matlab_rows(file: Path) -> list[tuple[int, str, str]]:
     """Return (ILSVRC2012_ID, synset, name) of the classes without children in the development kit's ``meta.mat``."""
-    from scipy.io import loadmat  # here, because only this one format needs it
-    from scipy.io.matlab import MatReadError
 
-    try:
-        table = loadmat(file, squeeze_me=True)["synsets"]
-        leaves = table[table["num_children"] == 0]
-        return [(int(row["ILSVRC2012_ID"]), str(row["WNID"]), str(row["words"])) for row in leaves]
-    except OSError as error:
-        raise SourceError(f"{file} cannot be read: {error.strerror or error}.") from error
-    except (MatReadError, LookupError, ValueError, TypeError) as error:
-        raise SourceError(f"{file} is not the meta.mat of an ILSVRC2012 development kit: {error}.") from error
+    def leaves(table: Any) -> list[tuple[int, str, str]]:  # noqa: ANN401 - whatever the file has
+        found = table[table["num_children"] == 0]
+        return [(int(row["ILSVRC2012_ID"]), str(row["WNID"]), str(row["words"])) for row in found]
+
+    return read_matlab(file, "synsets", leaves, "Give the meta.mat of an ILSVRC2012 development kit.")
 
 
 def _solution_table(file: Path, lines: list[str]) -> dict[str, str]:
@@ -158,12 +150,7 @@ def _checked(synset: str, file: Path, image: str) -> str:
 
 def _lines(file: Path) -> list[str]:
     """Return the lines that are not empty, without surrounding white space."""
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    except OSError as error:
-        raise SourceError(f"{file} cannot be read: {error.strerror}. Give a file that exists.") from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{file} is not a text file. Give a file of synsets as text.") from error
-    if found := [line for line in lines if line]:
+    lines = read_text(file, "file of synsets", "Give one that exists, as text.").splitlines()
+    if found := [stripped for line in lines if (stripped := line.strip())]:
         return found
     raise SourceError(f"{file} is empty. Give a file with one line per image or class.")

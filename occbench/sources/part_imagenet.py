@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from occbench.core.errors import ConfigError
+from occbench.core.options import check_different, settle_options
 from occbench.core.seeding import stream
 from occbench.sources.coco_annotations import CocoImage
-from occbench.sources.folder_scan import unique_keys
+from occbench.sources.folder_scan import stat_files, unique_keys
 from occbench.sources.imagenet_labels import name_synsets
 from occbench.sources.labelled_files import LabelledFiles
 from occbench.sources.part_imagenet_files import SPLITS, Split, annotation_file, find_release, read_split, synset_of
-from occbench.sources.part_images import PartImages, PartSource, PartUnit, Region, stat_files
+from occbench.sources.part_images import PartImages, PartSource, PartUnit, Region
 
 __all__ = ["PartImageNet"]
 
@@ -65,20 +66,12 @@ class PartImageNet(PartSource):
     selection_seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "splits", tuple(self.splits))  # a YAML list
         if not self.path:
             raise ConfigError("part_imagenet needs path: the folder of PartImageNet_OOD or PartImageNet_Seg.")
-        if not self.splits or len(set(self.splits)) < len(self.splits) or not set(self.splits) <= set(SPLITS):
-            raise ConfigError(f"part_imagenet: splits are some of {', '.join(SPLITS)}, found {list(self.splits)}.")
-        for option, allowed in (
-            ("part_unit", ("category", "instance")),
-            ("names", ("first", "all")),
-            ("use", ("all", "train", "selection")),
-        ):
-            if getattr(self, option) not in allowed:
-                raise ConfigError(
-                    f"part_imagenet: {option} is one of {', '.join(allowed)}, found {getattr(self, option)!r}."
-                )
+        settle_options(self)
+        check_different(self, "splits", self.splits)
+        if not self.splits:
+            raise ConfigError(f"part_imagenet: splits are some of {', '.join(SPLITS)}, found none: name one.")
         if not 0 < self.selection_share < 1:
             raise ConfigError(
                 f"part_imagenet: selection_share is a share in (0, 1), found {self.selection_share}: 5 % is 0.05."
@@ -97,7 +90,7 @@ class PartImageNet(PartSource):
         if self.use != "all":
             kept = [index for index in range(len(found)) if (index in held_out) == (self.use == "selection")]
             found, keys = [found[index] for index in kept], tuple(keys[index] for index in kept)
-        label_of = {synset: label for label, synset in enumerate(synsets)}
+        label_of = {synset: (label,) for label, synset in enumerate(synsets)}
         folder = next(iter(splits.values())).folder
         return PartImages(
             files=LabelledFiles(

@@ -8,8 +8,8 @@ from typing import Final
 
 from occbench.core.errors import SourceError
 from occbench.sources.coco_annotations import CocoAnnotations, read_annotations
+from occbench.sources.coco_layout import pick_layout
 from occbench.sources.imagenet_labels import SYNSET_PATTERN
-from occbench.sources.part_images import find_layout
 
 __all__ = ["SPLITS", "Split", "annotation_file", "find_release", "part_synsets", "read_split", "synset_of"]
 
@@ -81,7 +81,7 @@ def read_split(release: Path, split: str, images: str) -> Split:
     if not names:
         raise SourceError(f"{file} lists no images. Unpack the release again.")
     folder = release / Path(images).expanduser() if images else release
-    layout = find_layout(folder, names, _layouts(split))
+    layout = pick_layout(folder, names, _layouts(split))
     if layout is None:
         raise SourceError(
             f"none of the {len(names)} images of {file} is in {folder}, e.g. {names[0]}. Unpack {split}.zip there, "

@@ -2,29 +2,24 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from occbench.core.boxes import box_of_mask
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError
 from occbench.core.rle import rasterise
 from occbench.core.types import Example
-from occbench.sources.coco_annotations import PartAnnotation, check_size
-from occbench.sources.folder_scan import FoundFile
+from occbench.sources.coco_annotations import Annotation, check_size, skipped_note
 from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource
 
-__all__ = ["PartImages", "PartSource", "PartUnit", "Region", "find_layout", "stat_files"]
+__all__ = ["PartImages", "PartSource", "PartUnit", "Region"]
 
 PartUnit = Literal["category", "instance"]
-
-#: How many listed files are looked for before a folder counts as the wrong one.
-_TRIES: Final = 16
 
 
 class Region(NamedTuple):
@@ -36,7 +31,7 @@ class Region(NamedTuple):
     """
 
     part: str
-    annotation: PartAnnotation
+    annotation: Annotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +39,7 @@ class PartImages:
     """A list of image files with their labels and regions.
 
     Attributes:
-        files: the images, their labels (-1 where there is none) and keys.
+        files: the images, their labels, one each or none, and keys.
         sizes: (width, height) in pixels that the annotations of each image are made for.
         regions: the regions of each image.
         unlabelled: index -> why the image has no label.
@@ -99,7 +94,7 @@ class PartImages:
         mask = whole if whole.any() else reduce(np.logical_or, parts.values(), whole)
         if not mask.any():
             return example
-        return replace(example, parts=parts, object_mask=mask, box=_box(mask))
+        return replace(example, parts=parts, object_mask=mask, box=box_of_mask(mask))
 
     @property
     def fingerprint(self) -> str:
@@ -109,21 +104,14 @@ class PartImages:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was left out while reading, one sentence each."""
-        found = list(self.remarks)
-        if total := sum(self.skipped.values()):
-            reasons = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
-            found.append(f"{total} annotated segments were skipped: {reasons}.")
-        for what, indices in (
-            (
-                "no usable part",
-                [index for index, regions in enumerate(self.regions) if not any(r.part for r in regions)],
-            ),
-            ("no label", sorted(self.unlabelled)),
-        ):
-            if indices:
-                count = f"{len(indices)} of {len(self.files)} images have"
-                found.append(f"{count} {what}, e.g. {self.files.files[indices[0]].relative}.")
-        return tuple(found)
+        partless = [index for index, regions in enumerate(self.regions) if not any(region.part for region in regions)]
+        lacking = {"no usable part": partless, "no label": sorted(self.unlabelled)}
+        counted = (
+            f"{len(indices)} of {len(self.files)} images have {what}, e.g. {self.files.files[indices[0]].relative}."
+            for what, indices in lacking.items()
+            if indices
+        )
+        return (*self.remarks, *skipped_note(self.skipped), *counted)
 
 
 class PartSource(LabelledFileSource):
@@ -161,26 +149,6 @@ class PartSource(LabelledFileSource):
         return self._annotated.example(index, self.part_unit)
 
 
-def find_layout(
-    root: Path, names: Sequence[str], layouts: Iterable[Callable[[str], str]]
-) -> Callable[[str], str] | None:
-    """Return the first layout (listed name -> path below ``root``) under which some of the files are there, or None."""
-    tried = names[:: max(1, len(names) // _TRIES)]
-    return next((layout for layout in layouts if any((root / layout(name)).is_file() for name in tried)), None)
-
-
-def stat_files(root: Path, relatives: Iterable[str]) -> list[FoundFile]:
-    """Return every file with its size in bytes; 0 where it is missing, which decoding it will say."""
-    return [FoundFile(relative, _size(root / relative)) for relative in relatives]
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return 0
-
-
 def _units(regions: Sequence[Region], unit: PartUnit) -> dict[str, list[Region]]:
     """Return part name -> its regions: all of a category, or each by itself, numbered from 1 in the file's order."""
     found: dict[str, list[Region]] = {}
@@ -191,8 +159,3 @@ def _units(regions: Sequence[Region], unit: PartUnit) -> dict[str, list[Region]]
             name = region.part if unit == "category" else f"{region.part}-{counts[region.part]}"
             found.setdefault(name, []).append(region)
     return found
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

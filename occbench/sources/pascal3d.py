@@ -12,19 +12,19 @@ import numpy as np
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError, ConfigError, SourceError
+from occbench.core.options import settle_options
 from occbench.core.types import Example
 from occbench.sources.decode import decode_image
-from occbench.sources.folder_scan import FoundFile, fingerprint_files, scan_images, unique_keys
-from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource
-from occbench.sources.part_images import stat_files
+from occbench.sources.folder_scan import FoundFile, fingerprint_files, scan_images, stat_files
+from occbench.sources.labelled_files import LabelledFiles, LabelledFileSource, label_files
 from occbench.sources.pascal3d_layouts import (
     CLASSES,
-    TYPES,
     VEHICLES,
     Layout,
     find_layout,
     occluded_folders,
 )
+from occbench.sources.side_files import read_text
 
 __all__ = ["Pascal3D"]
 
@@ -82,10 +82,7 @@ class Pascal3D(LabelledFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("pascal3d needs path: the folder that holds pascal3d+_occ, coco_occ or images.")
-        if self.split not in ("train", "test"):
-            raise ConfigError(f"pascal3d has no split {self.split!r}. Choose train or test.")
-        if self.occluder not in TYPES:
-            raise ConfigError(f"pascal3d has no occluder {self.occluder!r}. Choose one of {', '.join(TYPES)}.")
+        settle_options(self)
         # asking for the layout refuses what was not released
         if not self._layout.has_types and self.occluder != "object":
             raise ConfigError(
@@ -150,14 +147,10 @@ class Pascal3D(LabelledFileSource):
 
     @cached_property
     def _images(self) -> LabelledFiles:
-        paths = [self._layout.image_file(name, listed) for name, listed in self._listed]
-        return LabelledFiles(
-            root=self._root,
-            classes=self._names,
-            files=tuple(stat_files(self._root, paths)),
-            labels=tuple(self._names.index(name) for name, _ in self._listed),
-            keys=unique_keys([f"{name}/{listed}.JPEG" for name, listed in self._listed]),
-        )
+        files = stat_files(self._root, [self._layout.image_file(name, listed) for name, listed in self._listed])
+        labels = [self._names.index(name) for name, _ in self._listed]
+        named = [f"{name}/{listed}.JPEG" for name, listed in self._listed]
+        return label_files(self._root, self._names, files, labels, named)
 
     @cached_property
     def _occluded(self) -> Mapping[str, FoundFile]:
@@ -170,20 +163,16 @@ class Pascal3D(LabelledFileSource):
             FoundFile(f"{folder}/{file.relative}", file.size_bytes)
             for folder in folders
             if (self._root / folder).is_dir()
-            for file in scan_images(self._root / folder).files
+            for file in scan_images(self._root / folder)
         ]
         return {file.relative: file for file in files}
 
 
 def _lines(file: Path) -> Iterator[str]:
     """Yield the names that a list has, without an ending; nothing where there is no such list."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{file} cannot be read as text. Unpack the archive again.") from error
-    yield from (name.removesuffix(".JPEG") for line in lines if (name := line.strip()))
+    if file.exists():
+        lines = read_text(file, "list", "Unpack the archive again.").splitlines()
+        yield from (name.removesuffix(".JPEG") for line in lines if (name := line.strip()))
 
 
 def _annotated(example: Example, root: Path, annotation: str) -> Example:

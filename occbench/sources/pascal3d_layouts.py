@@ -7,7 +7,7 @@ from typing import Final
 
 from occbench.core.errors import ConfigError
 
-__all__ = ["CLASSES", "LEVELS", "TYPES", "VEHICLES", "Layout", "find_layout", "occluded_folders"]
+__all__ = ["CLASSES", "TYPES", "VEHICLES", "Layout", "find_layout", "occluded_folders"]
 
 CLASSES: Final = (
     "aeroplane", "bicycle", "boat", "bottle", "bus", "car",
@@ -15,7 +15,7 @@ CLASSES: Final = (
 )  # fmt: skip
 #: Those that have occluded images.
 VEHICLES: Final = ("aeroplane", "bicycle", "bus", "car", "motorbike", "train")
-LEVELS: Final = ("zero", "one", "five", "nine")
+_LEVELS: Final = ("zero", "one", "five", "nine")
 #: type -> what the folder's name ends in.
 TYPES: Final[Mapping[str, str]] = {"white": "_white", "noise": "_noise", "texture": "_texture", "object": ""}
 _FOREGROUND_BACKGROUND: Final = re.compile(r"FGL([1-3])_?BGL([1-3])", re.IGNORECASE)
@@ -60,14 +60,12 @@ def find_layout(data: str, split: str, level: str, occluder: str) -> Layout:
     """Return the layout of a release, split, level and type of occluder.
 
     Raises:
-        ConfigError: there is no such release, or it has no such level or split.
+        ConfigError: the release has no such level or split.
     """
     if data == "detection":
         return _detection(split, level)
-    if data not in ("classification", "coco"):
-        raise ConfigError(f"pascal3d has no data {data!r}. Choose classification, coco or detection.")
-    if level not in LEVELS:
-        raise ConfigError(f"pascal3d: {data} has the levels {', '.join(LEVELS)}, found {level!r}. Choose one of them.")
+    if level not in _LEVELS:
+        raise ConfigError(f"pascal3d: {data} has the levels {', '.join(_LEVELS)}, found {level!r}. Choose one of them.")
     if split == "train" and level != "zero":
         raise ConfigError(f"pascal3d: {data} has no images to train on at level {level}. Use zero.")
     return _coco(split, level) if data == "coco" else _classification(split, level, occluder)
@@ -77,7 +75,7 @@ def occluded_folders(name: str) -> dict[str, str]:
     """Return condition -> folder of a class's occluded versions: ``l1-white`` to ``l3-object``, as in ``levels``."""
     return {
         f"l{number}-{kind}": f"{name}LEVEL{level.upper()}{suffix}"
-        for number, level in enumerate(LEVELS[1:], start=1)
+        for number, level in enumerate(_LEVELS[1:], start=1)
         for kind, suffix in TYPES.items()
     }
 

@@ -1,64 +1,49 @@
 """The embedded multi-label source: scenes of several toyparts objects, some of them small or half hidden."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Source
 from occbench.core.types import Example
-from occbench.sources.toyparts_drawing.classes import CLASSES
+from occbench.sources.labelled_files import check_index
 from occbench.sources.toyparts_drawing.crowd import Crowd, Seen, draw_crowd, see_crowd
-from occbench.sources.toyparts_drawing.options import check_options
+from occbench.sources.toyparts_drawing.source import DrawnSource
 
 __all__ = ["ToyPartsScenes"]
 
-_CLASSES: Final = tuple(CLASSES)
 #: Share of an object that must be seen for its class to be claimed of the image.
 _LEAST_VISIBLE: Final = 0.5
 
 
 @dataclass(frozen=True)
-class ToyPartsScenes(Source):
+class ToyPartsScenes(DrawnSource):
     """Drawn scenes of several toyparts objects; multi-label, the 12 classes of ``toyparts``.
 
     Later objects stand in front of earlier ones. A class is a label of the scene when at least half of one of its
     objects can be seen; where less can be seen of all of them, it is ignored, as VOC's difficult objects are. Scene
     ``i`` has an object of class ``i`` modulo 12; it is the same however many scenes are asked for and shows the same
-    things at every size. The object mask is the union of all objects.
+    things at every size. The object mask is the union of all objects. Options beside its own: ``DrawnSource``'s.
 
     Attributes:
-        path: ignored; nothing is read from disk.
         images: how many scenes, 1 or more.
-        size_px: side of the square image, 32 to 512.
         objects: the least and the greatest number of objects in a scene, 1 to 8.
         extents: the least and the greatest longer side of an object, as a share of the image's side, 0.1 to 0.95.
-        seed: another seed draws other scenes.
-        split: ``train``, ``validation`` or ``test``; different splits share no scene.
 
     Raises:
         ConfigError: an option out of its range.
     """
 
-    path: str = ""
-    images: int = 1200
     size_px: int = 128
+    images: int = 1200
     objects: tuple[int, int] = (1, 5)
     extents: tuple[float, float] = (0.2, 0.6)
-    seed: int = 0
-    split: str = "test"
 
-    terms: ClassVar[str] = "Apache-2.0, as occbench itself, whose code draws them"
-    licence = "apache-2.0"
-    sharing = "free"
-    #: Raised whenever the same options give other pixels than before.
+    name: ClassVar[str] = "toyparts_scenes"
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "objects", tuple(self.objects))  # a YAML list
-        object.__setattr__(self, "extents", tuple(self.extents))
-        check_options("toyparts_scenes", self.split, self.size_px)
+        self._check_drawing()
         if self.images < 1:
             raise ConfigError(f"toyparts_scenes needs images of 1 or more, found {self.images}.")
         for name, least, greatest in (("objects", 1, 8), ("extents", 0.1, 0.95)):
@@ -68,11 +53,6 @@ class ToyPartsScenes(Source):
                     f"toyparts_scenes: {name} are the least and the greatest, in {least} to {greatest}, found "
                     f"{list(span)}: use two numbers in that order."
                 )
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """Class names in label order."""
-        return _CLASSES
 
     @property
     def multi_label(self) -> bool:
@@ -113,16 +93,8 @@ class ToyPartsScenes(Source):
             ignored=self.ignored_of(index),
         )
 
-    @property
-    def fingerprint(self) -> str:
-        """A hash of the options that decide the images, and of the drawing's version."""
-        options = {name: value for name, value in asdict(self).items() if name != "path"}
-        return fingerprint({"source": "toyparts_scenes", "version": self.version, **options})
-
     def _crowd(self, index: int) -> Crowd:
-        if not 0 <= index < len(self):
-            raise IndexError(f"toyparts_scenes has {len(self)} images, asked for number {index}")
-        return Crowd(self.seed, self.split, index, self.objects, self.extents)
+        return Crowd(self.seed, self.split, check_index(index, len(self)), self.objects, self.extents)
 
     def _seen(self, index: int) -> tuple[Seen, ...]:
         return see_crowd(self._crowd(index))

@@ -1,24 +1,21 @@
 """PASCAL VOC as a multi-label data set: the classification task of 2007 and 2012, difficult objects ignored."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
+from occbench.core.boxes import whole_box
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError, ConfigError, SourceError
+from occbench.core.options import settle_options
 from occbench.core.types import Example
-from occbench.sources.folder_scan import fingerprint_files, unique_keys
-from occbench.sources.labelled_files import check_index
-from occbench.sources.multi_label_files import MultiLabelFiles, MultiLabelFileSource
-from occbench.sources.part_images import stat_files
+from occbench.sources.folder_scan import fingerprint_files, stat_files, unique_keys
+from occbench.sources.labelled_files import LabelledFiles, MultiLabelFileSource, check_index
 from occbench.sources.voc_files import CLASSES, VocObject, read_lists, read_names, read_objects
 
 __all__ = ["Voc"]
-
-_SPLITS: Final = ("train", "val", "trainval", "test")
 
 
 @dataclass(frozen=True)
@@ -55,8 +52,7 @@ class Voc(MultiLabelFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("voc needs path: the folder that holds VOCdevkit or VOC2007.")
-        if self.split not in _SPLITS:
-            raise ConfigError(f"voc has no split {self.split!r}. Choose one of {', '.join(_SPLITS)}.")
+        settle_options(self)
 
     def areas_of(self, index: int) -> Mapping[int, tuple[float, ...]]:
         """Return label -> the areas of its objects' boxes, pixels of the photograph; difficult ones left out.
@@ -88,16 +84,15 @@ class Voc(MultiLabelFileSource):
             raise BrokenImageError(f"{self._images.files[index].relative}: {error}") from error
         if not boxes:
             return example
-        height, width = example.image.shape[:2]
-        x0, y0 = (max(math.floor(min(box[side] for box in boxes)), 0) for side in (0, 1))
-        x1, y1 = (min(math.ceil(max(box[side] for box in boxes)), most) for side, most in ((2, width), (3, height)))
-        return replace(example, box=(x0, y0, x1, y1))
+        left, top, right, bottom = zip(*boxes, strict=True)
+        around = (min(left), min(top), max(right), max(bottom))
+        return replace(example, box=whole_box(around, *example.image.shape[:2]))
 
     @property
     def fingerprint(self) -> str:
         """A hash of every image's path, size and labels, and of the annotations' sizes."""
         names = [f"Annotations/{name}.xml" for name in self._flags]
-        return fingerprint([self._images.fingerprint, fingerprint_files(stat_files(self._root, names))])
+        return fingerprint([self._images.labelled_fingerprint, fingerprint_files(stat_files(self._root, names))])
 
     @cached_property
     def _root(self) -> Path:
@@ -124,21 +119,19 @@ class Voc(MultiLabelFileSource):
         return {name: _flags_of(read_objects(self._annotation(name))) for name in names}
 
     @cached_property
-    def _images(self) -> MultiLabelFiles:
+    def _images(self) -> LabelledFiles:
         relatives = [f"JPEGImages/{name}.jpg" for name in self._flags]
-        chosen = {
-            value: tuple(
-                tuple(label for label, flag in enumerate(flags) if flag == value) for flags in self._flags.values()
-            )
+        there, unsure = (
+            tuple(tuple(label for label, flag in enumerate(flags) if flag == value) for flags in self._flags.values())
             for value in (1, 0)
-        }
-        return MultiLabelFiles(
+        )
+        return LabelledFiles(
             root=self._root,
             classes=CLASSES,
             files=tuple(stat_files(self._root, relatives)),
             keys=unique_keys([f"{name}.jpg" for name in self._flags]),
-            labels=chosen[1],
-            ignored=chosen[0],
+            labels=there,
+            ignored=unsure,
         )
 
     def _objects(self, index: int) -> tuple[VocObject, ...]:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from xml.etree import ElementTree
 
 from occbench.core.errors import SourceError
+from occbench.sources.side_files import read_text
 
 __all__ = ["CLASSES", "VocObject", "read_lists", "read_names", "read_objects"]
 
@@ -108,12 +109,8 @@ def _flag(line: str, file: Path) -> tuple[str, int]:
 
 def _lines(file: Path) -> list[str]:
     """Return the lines that are not empty."""
-    try:
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except FileNotFoundError as error:
-        raise SourceError(f"there is no list {file}. Unpack the devkit of this split, or choose another.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{file} cannot be read as text. Unpack the devkit again.") from error
+    text = read_text(file, "list", "Unpack the devkit of this split, or choose another.")
+    lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise SourceError(f"{file} lists no image. Unpack the devkit again.")
     return lines

@@ -12,16 +12,17 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
 
+from occbench.core.boxes import whole_box
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError, ConfigError, SourceError
+from occbench.core.options import settle_options
 from occbench.core.types import Example
-from occbench.sources.folder_scan import unique_keys
-from occbench.sources.multi_label_files import MultiLabelFiles, MultiLabelFileSource
-from occbench.sources.part_images import stat_files
+from occbench.sources.folder_scan import stat_files, unique_keys
+from occbench.sources.labelled_files import LabelledFiles, MultiLabelFileSource
+from occbench.sources.side_files import read_bytes
 
 __all__ = ["WiderAttribute"]
 
-_SPLITS: Final = ("train", "val", "trainval", "test")
 _FOLDER: Final = "wider_attribute_annotation"
 #: The attributes in the order of the release.
 _CLASSES: Final = (
@@ -34,7 +35,7 @@ _ABSENT: Final = -1
 
 
 class _Person(NamedTuple):
-    """A person: the photograph, the number among its persons, the box (x, y, width, height), the attributes."""
+    """A person: the photograph, the number among its persons, the box (x0, y0, x1, y1) in pixels, the attributes."""
 
     file_name: str
     number: int
@@ -75,8 +76,7 @@ class WiderAttribute(MultiLabelFileSource):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError(f"wider_attribute needs path: the folder that holds {_FOLDER} and Image.")
-        if self.split not in _SPLITS:
-            raise ConfigError(f"wider_attribute has no split {self.split!r}. Choose one of {', '.join(_SPLITS)}.")
+        settle_options(self)
 
     def __getitem__(self, index: int) -> Example:
         """Decode the photograph of person ``index`` and cut the person out.
@@ -86,19 +86,19 @@ class WiderAttribute(MultiLabelFileSource):
             IndexError: no such index.
         """
         example = self._images.example(index)
-        height, width = example.image.shape[:2]
-        x, y, across, down = self._persons[index].box
-        x0, y0 = max(math.floor(x), 0), max(math.floor(y), 0)
-        x1, y1 = min(math.ceil(x + across), width), min(math.ceil(y + down), height)
+        person, (height, width) = self._persons[index], example.image.shape[:2]
+        x0, y0, x1, y1 = whole_box(person.box, height, width)
         if x0 >= x1 or y0 >= y1:
-            person = f"person {self._persons[index].number} of {self._images.files[index].relative}"
-            raise BrokenImageError(f"{person}: the box {[x, y, across, down]} is not in its {width} x {height} px")
+            raise BrokenImageError(
+                f"person {person.number} of {person.file_name}: the box {list(person.box)} is not in its "
+                f"{width} x {height} px"
+            )
         return replace(example, image=np.ascontiguousarray(example.image[y0:y1, x0:x1]))
 
     @property
     def fingerprint(self) -> str:
         """A hash of every photograph's relative path and size in bytes, and of the annotation file."""
-        return fingerprint([self._images.fingerprint, sha256(self._content).hexdigest()])
+        return fingerprint([self._images.labelled_fingerprint, sha256(self._content).hexdigest()])
 
     @cached_property
     def _file(self) -> Path:
@@ -107,13 +107,7 @@ class WiderAttribute(MultiLabelFileSource):
 
     @cached_property
     def _content(self) -> bytes:
-        try:
-            return self._file.read_bytes()
-        except OSError as error:
-            raise SourceError(
-                f"the annotation file {self._file} cannot be read ({error.strerror}). Give the folder that holds "
-                f"{_FOLDER} and Image."
-            ) from error
+        return read_bytes(self._file, "annotation file", f"Give the folder that holds {_FOLDER} and Image.")
 
     @cached_property
     def _persons(self) -> tuple[_Person, ...]:
@@ -133,7 +127,7 @@ class WiderAttribute(MultiLabelFileSource):
         return persons
 
     @cached_property
-    def _images(self) -> MultiLabelFiles:
+    def _images(self) -> LabelledFiles:
         root, persons = Path(self.path).expanduser() / Path(self.images).expanduser(), self._persons
         files = {file.relative: file for file in stat_files(root, dict.fromkeys(item.file_name for item in persons))}
         if not any(file.size_bytes for file in files.values()):
@@ -141,7 +135,7 @@ class WiderAttribute(MultiLabelFileSource):
                 f"none of the {len(files)} photographs of {self._file} is below {root}, e.g. {persons[0].file_name}. "
                 "Name the folder they start from as images."
             )
-        return MultiLabelFiles(
+        return LabelledFiles(
             root=root,
             classes=_CLASSES,
             files=tuple(files[person.file_name] for person in persons),
@@ -168,7 +162,7 @@ def _persons(content: dict[str, Any]) -> Iterator[_Person]:
                 raise ValueError(f"person {number} of {name[:60]} has the attributes {list(attributes)[:20]}")
             if not math.isfinite(x + y + width + height):
                 raise ValueError(f"person {number} of {name[:60]} has a box that is not finite")
-            yield _Person(name, number, (x, y, width, height), attributes)
+            yield _Person(name, number, (x, y, x + width, y + height), attributes)
 
 
 def _having(person: _Person, value: int) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from occbench.analyse.agreement import agreement, rank_correlations
 from occbench.analyse.agreement_report import write_agreement
-from occbench.bench.tables.finished_runs import Comparable
+from occbench.bench.tables.comparable import Comparable
 from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
 

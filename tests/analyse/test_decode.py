@@ -30,11 +30,11 @@ def test_a_decoder_is_trained_judged_and_drawn_and_not_trained_again(opened, tmp
 
 def test_images_that_do_not_fit_into_memory_are_refused_before_work(opened, tmp_path, monkeypatch):
     monkeypatch.setattr("occbench.analyse.decode.memory_bytes", lambda: 10**6)
-    with pytest.raises(ConfigError, match="lower --size or --images"):
+    with pytest.raises(ConfigError, match="lower --size-px or --train-images"):
         write_decode(opened, DecodeRequest(DecoderRule(256, 16, 1)), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_too_few_images_are_refused():
-    with pytest.raises(ConfigError, match="2 training images and 2 held-out"):
+    with pytest.raises(ConfigError, match="2 training and 2 test images or more"):
         DecodeRequest(held_out=1)

@@ -5,7 +5,7 @@ import pytest
 
 from occbench.analyse.difficulty import arm_difficulty
 from occbench.analyse.difficulty_report import write_difficulty
-from occbench.bench.tables.finished_runs import Comparable
+from occbench.bench.tables.comparable import Comparable
 from occbench.core.errors import ConfigError
 
 OCCLUDED = [

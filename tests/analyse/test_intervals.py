@@ -48,5 +48,5 @@ def test_it_agrees_with_the_cluster_robust_interval_of_the_tables(outcomes):
 def test_predictions_that_are_not_complete_are_refused(outcomes):
     whole = outcomes([[1, 1], [1, 0]], [0, 1], [("a", {})])
     part = Outcomes(whole.correct, whole.labels, whole.conditions, np.array([[True, True], [True, False]]))
-    with pytest.raises(ConfigError, match="without --precision"):
+    with pytest.raises(ConfigError, match="without --half-width"):
         shares_by_image([part], np.array([1]))

@@ -11,6 +11,19 @@ from occbench.core.errors import ConfigError, DatasetError
 
 
 def test_the_network_answers_as_the_run_did(opened):
+    answers_are_those_stored(opened)
+
+
+def test_a_run_with_another_normalisation_is_opened_with_it(occbench_cli, benchmark_file, tmp_path):
+    code, _, err = occbench_cli(
+        "run-benchmark", benchmark_file, "--runs", tmp_path, "--arms", "C", "--set", "train.normalisation=half"
+    )
+    assert code == 0, err
+    (home,) = (path.parent for path in tmp_path.glob("*/manifest.json"))
+    answers_are_those_stored(open_run(home, benchmark=str(benchmark_file)))
+
+
+def answers_are_those_stored(opened):
     condition = opened.conditions("20c")[0]
     test, device = opened.materials.test, opened.pipeline.device
     vectors = opened.vectors(render_batch(test, slice(0, len(test)), condition, opened.materials.renderer, device))
@@ -61,7 +74,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 
 def test_a_damaged_or_foreign_manifest_is_refused(tmp_path):
     (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="is damaged"):
         open_run(tmp_path)
     (tmp_path / "manifest.json").write_text('{"fingerprint": "x"}')
     with pytest.raises(DatasetError, match="lacks benchmark"):

@@ -155,7 +155,7 @@ def test_the_command_runs_to_a_report_with_the_papers_columns(occbench_cli, face
     assert "min(sunglasses-all(C-Full) - sunglasses-all(F)" in report
     assert "(paper only)" not in report, "of the methods that the paper quotes, it is not known which light they had"
     code, _, err = occbench_cli(
-        "run-benchmark", "ar-faces", "--source", faces, "--runs", tmp_path / "part", *sets, "--precision", "5"
+        "run-benchmark", "ar-faces", "--source", faces, "--runs", tmp_path / "part", *sets, "--half-width", "5"
     )
     assert code == 2
     assert "clean column" in err.splitlines()[-1]

@@ -29,9 +29,9 @@ from occbench.core.errors import ConfigError
 from occbench.core.tasks import MULTI_LABEL
 from occbench.data.config import validate
 from occbench.models.tiny import Tiny
-from occbench.report.csv_tables import write_csv
-from occbench.report.latex import write_latex
-from occbench.report.markdown import write_markdown
+from occbench.report.csv_tables import csv_of
+from occbench.report.latex import latex_of
+from occbench.report.markdown import markdown_of
 
 ARMS = {
     "bce": {"method": {"name": "fine_tune"}},
@@ -205,7 +205,7 @@ def test_the_report_has_metrics_claims_and_sizes(finished, tmp_path):
         item.value for seed in (0, 1) for item in records["bce", seed] if (item.metric, item.group) == ("cf1", "clean")
     ]
     assert numbers[2].value == pytest.approx(np.mean(cf1), abs=1e-5)
-    markdown, latex, table = (write([results]) for write in (write_markdown, write_latex, write_csv))
+    markdown, latex, table = (write([results]) for write in (markdown_of, latex_of, csv_of))
     assert "Mean average precision in percent" in markdown
     assert "## By size of the object" in markdown
     assert "mean average precision in" in latex.replace("\\", "")
@@ -333,7 +333,7 @@ def test_a_ready_model_is_scored_on_a_generated_dataset(occbench_cli, tmp_path):
     assert code == 0, err
     save_file(Tiny().build(12).state_dict(), tmp_path / "tiny.safetensors")
     model = ("--model", "tiny", "--weights", tmp_path / "tiny.safetensors")
-    score = ("score", *model, "--data", tmp_path / "data", "--out", tmp_path / "scores")
+    score = ("score", *model, tmp_path / "data", "--out", tmp_path / "scores")
     code, out, err = occbench_cli(*score)
     assert code == 0, err
     assert "mAP" in out
@@ -343,7 +343,7 @@ def test_a_ready_model_is_scored_on_a_generated_dataset(occbench_cli, tmp_path):
     code, out, err = occbench_cli(*score)
     assert code == 0, err
     assert "nothing was left to do" in out
-    code, _, err = occbench_cli(*score[:-1], tmp_path / "other", "--precision", "5")
+    code, _, err = occbench_cli(*score[:-1], tmp_path / "other", "--half-width", "5")
     assert code == 2
     assert "mAP" in err
 
@@ -360,7 +360,8 @@ PINNED = {
 def test_the_fingerprints_of_images_with_one_label_are_what_they_were(name):
     made = load_benchmark(name)
     names = fingerprint([cell.fingerprint for cell in cells(made, {}, "images")])
-    assert (names, made.split_fingerprint("source")) == PINNED[name]
+    tested = fingerprint([made.split.facts, made.split_seed, made.test_recipe().pixels_fingerprint(), "source"])
+    assert (names, tested) == PINNED[name]
 
 
 def test_a_later_setting_changes_the_fingerprint_where_it_is_not_its_default():

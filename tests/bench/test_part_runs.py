@@ -10,7 +10,8 @@ from occbench.bench.measures.outcomes import on_common_cells
 from occbench.bench.scoring.partial import PartialMatrix, read_part
 from occbench.bench.scoring.precision import CellDesign, estimate
 from occbench.bench.scoring.predictions import block_file, write_block
-from occbench.bench.tables.finished_runs import comparable, find_runs, on_shared_cells
+from occbench.bench.tables.comparable import comparable, on_shared_cells
+from occbench.bench.tables.finished_runs import find_runs
 from occbench.bench.tables.table import build_results
 from occbench.core.errors import DatasetError
 from occbench.core.files import write_json
@@ -113,10 +114,10 @@ def test_rows_are_compared_on_the_cells_that_all_have(runs):
     for row, outcomes in zip(results.rows, sorted_like(results, table, expected), strict=True):
         assert row.cells[avg].number.value == pytest.approx(100 * outcomes.accuracy[1:].mean())
         assert row.cells[clean].number.value == pytest.approx(100 * outcomes.accuracy[0])
-    (warning,) = [line for line in results.warnings if "--precision" in line]
+    (warning,) = [line for line in results.warnings if "--half-width" in line]
     shared = expected[0].cells_by_condition[1:].sum()
     assert warning.startswith(
-        f"2 of 3 runs were scored in part (--precision). Every number is of the {shared:,} random"
+        f"2 of 3 runs were scored in part (--half-width). Every number is of the {shared:,} random"
     )
 
 

@@ -20,8 +20,8 @@ def classical(runs):
 
 def test_tsne_writes_maps_numbers_and_a_page(occbench_cli, classical, benchmark_file, tmp_path):
     code, out, err = occbench_cli(
-        "analyse", "tsne", classical, "--benchmark", benchmark_file, "--images", 2, "--class-count", 2,
-        "--all-classes", 0, "--out", tmp_path,
+        "analyse", "tsne", classical, "--benchmark", benchmark_file, "--images-per-class", 2, "--class-count", 2,
+        "--all-classes-images", 0, "--out", tmp_path,
     )  # fmt: skip
     assert (code, err) == (0, "")
     assert "difference vectors of one pattern lie close to each other" in out
@@ -31,8 +31,8 @@ def test_tsne_writes_maps_numbers_and_a_page(occbench_cli, classical, benchmark_
 
 def test_decode_tells_its_epochs_and_goes_on(occbench_cli, classical, benchmark_file, tmp_path):
     command = (
-        "analyse", "decode", classical, "--benchmark", benchmark_file, "--size", 16, "--width", 16, "--group", "20c",
-        "--images", 6, "--held-out", 4, "--out", tmp_path,
+        "analyse", "decode", classical, "--benchmark", benchmark_file, "--size-px", 16, "--width", 16, "--group", "20c",
+        "--train-images", 6, "--test-images", 4, "--out", tmp_path,
     )  # fmt: skip
     code, out, err = occbench_cli(*command, "--epochs", 1)
     assert code == 0
@@ -89,7 +89,7 @@ def test_difficulty_needs_predictions_alone(occbench_cli, runs, tmp_path):
         (("sweep", "FILE", "--out", "OUT"), "found none"),
         (("sweep", "FILE", "--out", "OUT", "--alpha", "0.1", "--along", "beta"), "--along beta"),
         (("sweep", "FILE", "--out", "OUT", "--alpha", "2"), "alpha from 0 to 1"),
-        (("decode", "RUN", "--out", "OUT", "--benchmark", "FILE", "--size", "50"), "asked for 50 px"),
+        (("decode", "RUN", "--out", "OUT", "--benchmark", "FILE", "--size-px", "50"), "asked for 50 px"),
         (("difficulty", "OUT", "--out", "OUT"), "needs a finished run"),
         (("agreement", "RUNS", "RUNS", "--out", "OUT"), "needs 3 methods or more that both sets of runs have, found 2"),
     ],

@@ -49,7 +49,7 @@ def test_the_cluster_of_the_page_is_one_that_kubernetes_would_read():
 def test_work_stays_here_unless_a_cluster_is_asked_for():
     recipe = load_recipe("quickstart")
     assert Engine().for_recipe(recipe, 3) == LocalExecutor(3)
-    assert Engine().for_recipe(recipe, -1).workers >= 1
+    assert Engine().for_recipe(recipe).workers >= 1
     assert not Engine().is_cluster
 
 

@@ -1,18 +1,12 @@
-"""Time left is of one kind of work at a time; bars on a terminal, plain lines elsewhere."""
+"""Time left is of one kind of work at a time; any work is a bar on a terminal, ten plain lines elsewhere."""
 
 import io
 
 import pytest
 from rich.console import Console
 
-from occbench.bench.protocol.cell import cells
-from occbench.bench.training.train import Epoch
-from occbench.cli.progress import Pace, decoding_lines, run_progress
-
-
-@pytest.fixture
-def cell(tiny_benchmark):
-    return next(cells(tiny_benchmark(), {}, "images"))
+from occbench.cli.progress import Pace, counting, decoding_lines, work_progress
+from occbench.cli.terminal import readable_bytes
 
 
 class Clock:
@@ -38,46 +32,6 @@ def test_time_left_counts_only_time_spent_on_this_kind_of_work():
     assert (pace.done, pace.left_s) == (10, 0)
 
 
-def tell(listener, cell):
-    for epoch in range(2):
-        for _ in range(4):
-            listener.on_step(cell, 0.25)
-        listener.on_epoch(cell, Epoch(epoch, 2, 0.5, 0.75, 0.5))
-    for _ in range(100):
-        listener.on_predictions(cell, 10)
-
-
-def test_plain_lines_where_there_is_no_terminal(cell):
-    shown = io.StringIO()
-    with run_progress(2, 1000, Console(file=shown, width=40)) as listener:
-        tell(listener, cell)
-    lines = shown.getvalue().splitlines()
-    assert len(lines) == 2 + 10, "every epoch, and a line for each tenth of the predictions; none is wrapped"
-    assert lines[0].startswith("  C seed 0: epoch 1/2, loss 0.5000, validation 75.0 clean, 50.0 occluded; training ")
-    assert lines[-1] == "  1,000 of 1,000 predictions; scoring 0 s left"
-    assert all(line.endswith(" left") for line in lines)
-
-
-def test_bars_on_a_terminal(cell):
-    shown = io.StringIO()
-    console = Console(file=shown, force_terminal=True, width=160, color_system=None)
-    with run_progress(2, 1000, console) as listener:
-        tell(listener, cell)
-    last = shown.getvalue()[-1200:]
-    assert "Training" in last
-    assert "2.0/2 epochs  0 s left  C seed 0: epoch 2/2, loss 0.5000" in last
-    assert "1,000/1,000 predictions  0 s left" in last
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_nothing_to_do_shows_nothing(terminal):
-    shown = io.StringIO()
-    with run_progress(0, 0, Console(file=shown, force_terminal=terminal, color_system=None)):
-        pass
-    assert "Training" not in shown.getvalue()
-    assert "Scoring" not in shown.getvalue()
-
-
 def test_decoding_is_spoken_of_now_and_then(capsys):
     clock = Clock()
     told = decoding_lines(Console(stderr=True, width=200), clock)
@@ -85,3 +39,35 @@ def test_decoding_is_spoken_of_now_and_then(capsys):
         clock.now_s += 4
         told(100, 1000)
     assert capsys.readouterr().err.splitlines() == ["  300 of 1,000 images decoded; 28 s left"]
+
+
+def test_any_work_is_a_line_for_each_tenth_where_there_is_no_terminal():
+    shown = io.StringIO()
+    with work_progress("Exporting", "images", console=Console(file=shown, width=40)) as show:
+        for done in range(201):
+            show(done, 200, "two set aside")
+    lines = shown.getvalue().splitlines()
+    assert len(lines) == 10
+    assert lines[4].startswith("  Exporting: 100 of 200 images, ")
+    assert lines[-1] == "  Exporting: 200 of 200 images, 0 s left, two set aside"
+
+
+def test_what_was_there_before_took_no_time_now():
+    clock = Clock()
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=160, color_system=None)
+    with work_progress("Publishing", "are there", readable_bytes, console, clock) as show:
+        show(9e9, 10e9)
+        clock.now_s = 60.0
+        show(9.5e9, 10e9)
+    assert "9.5 GB of 10.0 GB are there, 60 s left" in shown.getvalue()
+
+
+def test_counting_adds_up(capsys):
+    with counting("Scoring", "predictions", 40) as more:
+        for _ in range(4):
+            more(10)
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0] for line in said] == [
+        f"  Scoring: {done} of 40 predictions" for done in (10, 20, 30, 40)
+    ]

@@ -53,7 +53,7 @@ def test_a_dry_run_projects_what_is_left_and_writes_nothing(benchmark_file, fini
 
 def test_a_promise_says_what_was_skipped(benchmark_file, occbench_cli, tmp_path):
     command = ("run-benchmark", benchmark_file, "--runs", tmp_path, "--arms", "C")
-    code, out, _ = occbench_cli(*command, "--precision", "40")
+    code, out, _ = occbench_cli(*command, "--half-width", "40")
     assert code == 0
     assert re.search(
         r"of a part: 72 of 144 occluded cells say \d+\.\d\d \+- \d+\.\d\d of all of them; 72 were skipped", out
@@ -71,8 +71,8 @@ def test_wrong_options_are_one_line_before_anything_is_written(benchmark_file, o
         (("--weights", "tiny=nowhere.pth"), "--weights needs NAME=FILE with a file that exists"),
         (("--jobs", "0"), "--jobs needs 1 job or more, found 0"),
         (("--threads", "0"), "--threads needs 1 thread or more, found 0"),
-        (("--precision", "0"), "half-width above 0 and below 100 percentage points, found 0"),
-        (("--precision", "100"), "half-width above 0 and below 100 percentage points, found 100"),
+        (("--half-width", "0"), "half-width above 0 and below 100 percentage points, found 0"),
+        (("--half-width", "100"), "half-width above 0 and below 100 percentage points, found 100"),
         (("--track", "no_such_tracker"), "--track no_such_tracker: cannot be imported"),
         (("--set", "arms.C.method.name=nobody"), "nobody"),
         (("--set", "backbones.0=nobody"), "no model is called"),
@@ -99,6 +99,8 @@ def start(benchmark_file, runs, *options):
     return subprocess.Popen(
         [*arguments, "--runs", str(runs), *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ), start_new_session=True,
+        # whoever started the tests in the background has SIGINT ignored, and a child would inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

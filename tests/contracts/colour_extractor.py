@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from occbench.core.training import Extractor
+from occbench.core.networks import Extractor
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from occbench.bench.batches.pipeline import ActivationCache, Pipeline
 from occbench.bench.training.train import train
 from occbench.bench.training.training_run import Prediction, extend, generator
 from occbench.bench.training.validate import validate_method
+from occbench.core.build import build_plugin
 from occbench.core.canonical import canonical_json
 from occbench.core.compose import composite_batch
 from occbench.core.errors import ConfigError
 from occbench.core.plugins import BUILT_IN, find_plugin
 from occbench.core.tasks import MULTI_LABEL
-from occbench.core.training import Method
-from occbench.data.config import build_plugin
+from occbench.core.training import NEEDS, Method
 from occbench.methods.dfv import DeepFeatureAugmentation
 
 #: In place of a diffusion model, which is downloaded.
@@ -198,7 +198,7 @@ def test_a_method_is_a_frozen_picklable_value_with_json_options(method):
 
 def test_it_says_what_it_is_and_needs(method):
     assert type(method).__doc__.strip()
-    assert method.needs <= {"map", "masks", "overlays", "pairs"}
+    assert method.needs <= NEEDS
     assert method.twins in {"", *BUILT_IN["occlusions"]}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from occbench.core.errors import SourceError
 from occbench.core.interfaces import Source
 from occbench.core.plugins import BUILT_IN, find_plugin
 from occbench.core.types import KEY_PATTERN
@@ -189,15 +190,16 @@ def wider_attribute(folder):
     return {"path": str(folder)}
 
 
-def write_wider(folder, names):
-    """Two persons in every photograph."""
+def write_wider(folder, names, listed=()):
+    """Two persons in every photograph; some are listed only."""
     for value, name in enumerate(names):
         paint(folder / "Image" / "train" / name, value)
     persons = [
         {"bbox": [3.0, 2.5, 9.5, 20.0], "attribute": [1, -1, 0] * 4 + [1, 1]},
         {"bbox": [20.0, 5.0, 30.0, 40.0], "attribute": [-1] * 14},
     ]
-    content = {"images": [{"file_name": f"train/{name}", "targets": persons} for name in names]}
+    files = [*(f"train/{name}" for name in names), *listed]
+    content = {"images": [{"file_name": name, "targets": persons} for name in files]}
     (folder / "wider_attribute_annotation").mkdir(exist_ok=True)
     (folder / "wider_attribute_annotation" / "wider_attribute_trainval.json").write_text(json.dumps(content))
 
@@ -237,6 +239,19 @@ ADD_IMAGE = {
     "pascal3d": add_to_pascal3d,
     "voc": lambda folder: write_voc(folder, ["000005", "000012", "000019"]),
     "wider_attribute": lambda folder: write_wider(folder, ["0.jpg", "1.jpg", "2.jpg"]),
+}
+#: name -> lists one image more, whose name ends in what is given, without a file; sources that go by a list are here.
+LIST_IMAGE = {
+    **dict.fromkeys(
+        ("coco", "coco_objects", "coco_parts"),
+        lambda folder, ending: write_coco(folder / "annotations.json", ["0.png", f"a{ending}"]),
+    ),
+    "cub200": lambda folder, ending: (folder / "images.txt").write_text(f"1 001.Wren/Wren_1.jpg\n2 a{ending}\n"),
+    "part_imagenet": lambda folder, ending: write_coco(
+        folder / "val.json", ["n02119789_1.JPEG", f"n02119789_2{ending}"]
+    ),
+    "pascal3d": lambda folder, ending: (folder / "car_imagenet_occ.txt").write_text(f"n1_1_0\na{ending}_0\n"),
+    "wider_attribute": lambda folder, ending: write_wider(folder, ["0.jpg"], [f"train/a{ending}"]),
 }
 
 
@@ -306,6 +321,22 @@ def test_classes_are_distinct_names_and_every_image_decodes_the_same_twice(made)
     np.testing.assert_array_equal(source[0].image, cls(**options)[0].image)
 
 
+@pytest.mark.parametrize("name", LIST_IMAGE)
+def test_a_listed_name_that_no_file_can_have_is_one_clear_line(tmp_path, name):
+    is_json = name not in ("cub200", "pascal3d")  # which can say half of a surrogate pair
+    options = SOURCES[name](tmp_path)
+    LIST_IMAGE[name](tmp_path, "\ud800.jpg" if is_json else "\0.jpg")
+    check_refusal(name, options)
+    LIST_IMAGE[name](tmp_path, "\0.jpg")
+    check_refusal(name, options)
+
+
+def check_refusal(name, options):
+    with pytest.raises(SourceError, match=r"has a name that no file can have \(.*\)\.") as caught:
+        len(find_plugin("sources", name, Source)(**options))
+    assert "\n" not in str(caught.value)
+
+
 def test_notes_are_sentences(made):
     _, cls, options, _ = made
     notes = cls(**options).notes()
@@ -330,12 +361,13 @@ def test_the_fingerprint_is_stable_and_sees_another_image(made):
         assert cls(**options).fingerprint != before
 
 
-def test_an_index_past_the_end_is_an_index_error(made):
+def test_an_index_before_the_start_or_past_the_end_is_an_index_error(made):
     _, cls, options, _ = made
     source = cls(**options)
     for use in (source.__getitem__, source.key, source.labels_of):
-        with pytest.raises(IndexError):
-            use(len(source))
+        for index in (-1, len(source)):
+            with pytest.raises(IndexError):
+                use(index)
     assert len([example.key for example in source]) == len(source)
 
 

@@ -1,6 +1,7 @@
 """Players by name: built in, installed by another package, or one class in a file."""
 
 import pickle
+import re
 import sys
 from abc import ABC, abstractmethod
 
@@ -8,7 +9,7 @@ import pytest
 
 from occbench.core.errors import PluginError
 from occbench.core.interfaces import Occlusion, Source
-from occbench.core.plugins import BUILT_IN, find_plugin, plugin_names
+from occbench.core.plugins import BUILT_IN, describe_plugins, find_plugin, plugin_names
 
 GREY = """
 from dataclasses import dataclass
@@ -131,13 +132,35 @@ def test_a_file_that_cannot_be_imported_says_why_and_is_forgotten(tmp_path, text
     assert find_plugin("occlusions", f"{path}:Grey", Occlusion).__name__ == "Grey"
 
 
-def test_an_installed_package_adds_a_name(tmp_path, monkeypatch):
-    (tmp_path / "greypackage.py").write_text(GREY)
-    record = tmp_path / "greypackage-1.0.dist-info"
-    record.mkdir()
-    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: greypackage\nVersion: 1.0\n")
-    (record / "entry_points.txt").write_text("[occbench.occlusions]\ngrey = greypackage:Grey\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "greypackage", raising=False)
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Return a function that installs a package of one module with an occlusion called grey."""
+
+    def make(text):
+        (tmp_path / "greypackage.py").write_text(text)
+        record = tmp_path / "greypackage-1.0.dist-info"
+        record.mkdir()
+        (record / "METADATA").write_text("Metadata-Version: 2.1\nName: greypackage\nVersion: 1.0\n")
+        (record / "entry_points.txt").write_text("[occbench.occlusions]\ngrey = greypackage:Grey\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "greypackage", raising=False)
+
+    return make
+
+
+def test_an_installed_package_adds_a_name(install):
+    install(GREY)
     assert "grey" in plugin_names("occlusions")
     assert find_plugin("occlusions", "grey", Occlusion).__module__ == "greypackage"
+
+
+@pytest.mark.parametrize(("text", "reason"), [("import not_a_module_of_anyone\n", "ModuleNotFound"), ("", "Attribute")])
+def test_an_installed_package_that_is_broken_is_named_and_leaves_the_others_listed(install, text, reason):
+    install(text)
+    said = rf"grey of the installed package greypackage cannot be imported: {reason}Error: .*\. Mend or remove it\."
+    with pytest.raises(PluginError, match=said):
+        find_plugin("occlusions", "grey", Occlusion)
+    described = dict(describe_plugins("occlusions"))
+    assert set(described) == {*BUILT_IN["occlusions"], "grey"}
+    assert re.search(said, described["grey"])
+    assert described["patch_drop"]

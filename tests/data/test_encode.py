@@ -15,15 +15,8 @@ from PIL import Image
 
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.seeding import stream
-from occbench.data.encode import (
-    Encoding,
-    decode,
-    encode_jpeg,
-    encode_png,
-    encode_png_fast,
-    encode_png_stored,
-    encoder_version,
-)
+from occbench.data.encode import Encoding, decode, encode_jpeg, encode_png, encode_png_fast, encoder_version
+from occbench.data.stored_png import encode_png_stored
 
 ALL_ENCODINGS = [Encoding("png"), Encoding("png", level=1), Encoding("png", level=9), Encoding("jpeg", quality=90)]
 

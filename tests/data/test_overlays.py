@@ -129,7 +129,7 @@ def change(**columns):
     [
         (repaint, "its pixels have another hash than its row says"),
         (uncover, "1 pixels are hidden that should not be, or the other way round"),
-        (change(x0=40), "its box reaches out of the image"),
+        (change(x0=40), r"the overlay's box \(.* at 40, .*\) reaches out of the 48 x 48 px image"),
         (change(achieved=0.5), "achieved is 0.5, measured again"),
         (change(row=4), "row is 4, and should be"),
         (change(made_by="{}"), "made_by is '{}', and should be"),

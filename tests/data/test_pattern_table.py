@@ -16,7 +16,8 @@ from occbench.core.files import hash_file
 from occbench.core.types import Overlay
 from occbench.data.clean import CleanImages
 from occbench.data.datasets import VirtualDataset
-from occbench.data.manifest import MANIFEST, made_with, read_manifest
+from occbench.data.layout import MANIFEST_FILE
+from occbench.data.manifest import made_with, read_manifest
 from occbench.data.masks import decode_mask
 from occbench.data.pattern_table import pattern_rows
 from occbench.data.readme import write_readme
@@ -66,7 +67,7 @@ def test_the_manifest_names_every_file(finished):
     directory = finished(layout="materialised")
     manifest = read_manifest(directory)
     found = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
-    assert {entry.path for entry in manifest.files} == found - {MANIFEST}
+    assert {entry.path for entry in manifest.files} == found - {MANIFEST_FILE}
     for entry in manifest.files:
         assert entry.bytes == (directory / entry.path).stat().st_size
         assert entry.sha256 == hash_file(directory / entry.path)
@@ -96,7 +97,7 @@ def test_the_manifest_sums_up_achieved_ratios(finished):
     ],
 )
 def test_what_is_no_manifest_is_refused(tmp_path, content, message):
-    (tmp_path / MANIFEST).write_text(content)
+    (tmp_path / MANIFEST_FILE).write_text(content)
     with pytest.raises(DatasetError, match=message):
         read_manifest(tmp_path)
 

@@ -4,8 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from occbench.data.clean import ShardIndex
-from occbench.data.shards import CLEAN_ROWS_PER_GROUP, parquet_writer, variants_per_group
+from occbench.data.shards import CLEAN_ROWS_PER_GROUP, ShardIndex, parquet_writer, variants_per_group
 
 SCHEMA = pa.schema([("key", pa.string()), ("row", pa.int64())])
 

@@ -9,7 +9,8 @@ import pytest
 
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import hash_file
-from occbench.data.manifest import MANIFEST, Manifest, read_manifest
+from occbench.data.layout import MANIFEST_FILE
+from occbench.data.manifest import Manifest, read_manifest
 from occbench.data.verify import verify
 
 PNG = {"layout": "materialised"}
@@ -79,7 +80,7 @@ def test_one_flipped_byte_is_found_and_named(copy_of, storage, at):
 
 def test_a_flipped_byte_of_the_manifest_is_found(copy_of):
     directory = copy_of(**PNG)
-    file = directory / MANIFEST
+    file = directory / MANIFEST_FILE
     sound = file.read_bytes()
     for at in range(0, len(sound), 97):
         damaged = bytearray(sound)
@@ -89,7 +90,7 @@ def test_a_flipped_byte_of_the_manifest_is_found(copy_of):
             problems = verify(directory, sample_images=0).problems
         except DatasetError as error:
             problems = (str(error),)
-        assert any(MANIFEST in problem for problem in problems), f"byte {at}: {sound[at - 20 : at + 20]!r}"
+        assert any(MANIFEST_FILE in problem for problem in problems), f"byte {at}: {sound[at - 20 : at + 20]!r}"
 
 
 @pytest.mark.parametrize(
@@ -105,16 +106,16 @@ def test_a_flipped_byte_of_the_manifest_is_found(copy_of):
 )
 def test_an_edited_manifest_is_found(copy_of, change):
     directory = copy_of(**PNG)
-    content = json.loads((directory / MANIFEST).read_text())
+    content = json.loads((directory / MANIFEST_FILE).read_text())
     for name, value in change.items():
         content[name] = {**content[name], **value} if name == "recipe" else value
-    (directory / MANIFEST).write_text(json.dumps(content))
+    (directory / MANIFEST_FILE).write_text(json.dumps(content))
     assert verify(directory).problems[0].startswith("manifest.json has changed")
 
 
 def test_a_recipe_that_no_longer_renders_the_same_is_found(copy_of):
     directory = copy_of(**PNG)
-    content = json.loads((directory / MANIFEST).read_text())
+    content = json.loads((directory / MANIFEST_FILE).read_text())
     content["recipe"]["seed"] = 6
     Manifest.model_validate(content).sealed().write(directory)
     problems = verify(directory).problems

@@ -16,8 +16,8 @@ SMALL = {
         "--set", "warm_up.epochs=1",
     ),
     "difficulty": (),
-    "tsne": ("--all-classes", "2"),
-    "decode": ("--size", "16", "--width", "16", "--epochs", "1", "--images", "6", "--held-out", "6"),
+    "tsne": ("--all-classes-images", "2"),
+    "decode": ("--size-px", "16", "--width", "16", "--epochs", "1", "--train-images", "6", "--test-images", "6"),
     "sweep": ("--dry-run",),
     "agreement": (),
 }  # fmt: skip

@@ -77,7 +77,7 @@ def test_every_command_of_a_page_can_be_parsed(file, words):
     ("line", "message"),
     [
         ("make quickstart", "no verb make"),
-        ("occluders from-voc a b c", "no verb from-voc"),
+        ("occluders from-voc a b", "no verb from-voc"),
         ("generate quickstart --out toys --worker 2", "--worker"),
         ("generate quikstart --out toys", "no quikstart"),
         ("generate quickstart --out toys --set prepare.size=3", "size"),

@@ -196,41 +196,49 @@ def test_other_versions_elsewhere_are_refused(on_ray, monkeypatch):
 
 
 @dataclass(frozen=True)
-class Slowly:
-    """A job that takes a while, so that a machine which is lost was at something."""
+class HeldUp:
+    """A job that on one machine does not end before that machine does, so that it is at work when it is lost."""
 
     job: object
+    machine: str
+    marker: str
 
     def __call__(self, item):
-        time.sleep(0.4)
+        if ray.get_runtime_context().get_node_id() == self.machine:
+            Path(self.marker).touch()
+            time.sleep(60)
         return self.job(item)
 
 
 @dataclass(frozen=True)
-class SlowRay(Executor):
+class HeldUpRay(Executor):
     engine: RayExecutor
+    machine: str
+    marker: str
 
     def map(self, job, items):
-        return self.engine.map(Slowly(job), items)
+        return self.engine.map(HeldUp(job, self.machine, self.marker), items)
 
 
 def test_a_dataset_is_the_same_though_a_machine_is_lost(machines, tiny_recipe, tiny_images, tmp_path, bytes_of, caplog):
     recipe = tiny_recipe(rows_per_shard=8, **PNG)
     generate(recipe, tmp_path / "local", source_path=str(tiny_images), executor=LocalExecutor(0))
     let_both_start(machines, tmp_path / "meeting")
-    lost = []
+    marker = tmp_path / "at_work"
 
-    def watch(progress):
-        if progress.images_done >= 3 and not lost:
-            lost.append(progress.images_done)
-            kill_a_machine(machines)
+    def kill_it_at_work():
+        while not marker.exists():
+            time.sleep(0.01)
+        kill_a_machine(machines)
 
-    out = tmp_path / "ray"
-    executor = SlowRay(RayExecutor(machines.address))
-    generate(recipe, out, source_path=str(tiny_images), executor=executor, on_progress=watch)
-    assert 3 <= lost[0] < 12
+    killer = threading.Thread(target=kill_it_at_work, daemon=True)
+    killer.start()
+    (doomed,) = machines.worker_nodes
+    executor = HeldUpRay(RayExecutor(machines.address), doomed.node_id, str(marker))
+    generate(recipe, tmp_path / "ray", source_path=str(tiny_images), executor=executor)
+    killer.join()
     assert "a worker was lost on shard " in caplog.text
-    assert bytes_of(out) == bytes_of(tmp_path / "local")
+    assert bytes_of(tmp_path / "ray") == bytes_of(tmp_path / "local")
 
 
 def run_all(benchmark, runs, executor, on_epoch=lambda _cell, _epoch: None, elsewhere=True):

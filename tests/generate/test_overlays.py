@@ -15,12 +15,14 @@ import torch
 
 from occbench.core.errors import BrokenImageError, ConfigError, DatasetError
 from occbench.data.datasets import VirtualDataset, load
-from occbench.data.manifest import WORK_FOLDER, read_manifest
+from occbench.data.layout import WORK_FOLDER
+from occbench.data.manifest import read_manifest
 from occbench.data.recipe import parse_recipe
 from occbench.data.schema import OVERLAYS
 from occbench.data.verify import verify
 from occbench.engine.local import LocalExecutor
-from occbench.generate.plan import default_workers, estimate, plan
+from occbench.generate.estimate import default_workers, estimate
+from occbench.generate.plan import plan
 from occbench.generate.run import generate
 
 STORAGES = {

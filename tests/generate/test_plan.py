@@ -7,7 +7,8 @@ import pytest
 from occbench.core.errors import ConfigError, SourceError
 from occbench.data.manifest import read_manifest
 from occbench.data.recipe import load_recipe
-from occbench.generate.plan import Estimate, estimate, plan
+from occbench.generate.estimate import Estimate, estimate
+from occbench.generate.plan import plan
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import torch
 import occbench
 from occbench.core.errors import ConfigError, DatasetError, StorageError
 from occbench.core.interfaces import Executor
-from occbench.core.places import Place
+from occbench.data.places import Place
 from occbench.data.remote import local_copy
 from occbench.data.verify import verify
 from occbench.engine.local import LocalExecutor

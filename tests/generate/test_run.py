@@ -21,7 +21,8 @@ from occbench.core.files import PART_SUFFIX
 from occbench.core.interfaces import Executor
 from occbench.core.seeding import stream
 from occbench.data.datasets import load
-from occbench.data.manifest import MANIFEST, WORK_FOLDER, read_manifest
+from occbench.data.layout import MANIFEST_FILE, WORK_FOLDER
+from occbench.data.manifest import read_manifest
 from occbench.data.recipe import parse_recipe
 from occbench.data.verify import verify
 from occbench.engine.local import LocalExecutor
@@ -78,7 +79,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, make, finished, b
     with pytest.raises(InterruptedError):
         make("out", STORAGES[storage], executor=Shuffled(3, stop_after=4))
     out = tmp_path / "out"
-    assert not (out / MANIFEST).exists()
+    assert not (out / MANIFEST_FILE).exists()
     before = {name: state for name, state in snapshot(out).items() if not name.startswith(".")}
     (out / "clean" / f"shard-00009.parquet.1{PART_SUFFIX}").write_bytes(b"half")
     progress = []
@@ -378,7 +379,7 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(tmp_path, many,
         assert process.wait() == -signal.SIGKILL, "the run must not be over before it is killed"
         assert workers
         wait_until(lambda pids=workers: not any(is_running(pid) for pid in pids), "workers outlive their driver")
-        assert not (out / MANIFEST).exists()
+        assert not (out / MANIFEST_FILE).exists()
     subprocess.run(arguments, check=True, capture_output=True)
     assert bytes_of(out) == bytes_of(whole)
 

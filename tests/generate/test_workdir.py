@@ -10,11 +10,11 @@ import pytest
 from occbench.core.errors import StorageError
 from occbench.core.files import PART_SUFFIX
 from occbench.core.interfaces import Executor
-from occbench.data.manifest import WORK_FOLDER
+from occbench.data.layout import WORK_FOLDER
 from occbench.engine.local import LocalExecutor
+from occbench.generate.local_workdir import LocalWorkdir
 from occbench.generate.plan import plan
 from occbench.generate.run import generate
-from occbench.generate.workdir import Workdir
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def test_a_worker_that_dies_leaves_no_trace(tmp_path, tiny_recipe, tiny_images, 
 def workdir(tmp_path, tiny_recipe, tiny_images):
     recipe = tiny_recipe()
     planned = plan(recipe, recipe.open_source(str(tiny_images)), str(tiny_images))
-    return lambda: Workdir(tmp_path / "out", planned)
+    return lambda: LocalWorkdir(tmp_path / "out", planned)
 
 
 def test_a_claim_ends_with_its_block_however_it_ends(workdir):

@@ -1,9 +1,10 @@
-"""Feature vectors in three clouds, and a run whose inputs are feature vectors already."""
+"""Feature vectors in three clouds, and runs whose networks are so small that gradients can be written down."""
 
 import pytest
 import torch
 
 from occbench.bench.training.training_run import Prediction
+from occbench.core.tasks import SINGLE_LABEL
 
 DIM, CLASSES = 6, 3
 
@@ -44,6 +45,40 @@ class VectorsRun(Prediction):
         with torch.no_grad():
             method.on_training_end(self)
         return self
+
+
+class TwoBranches(Prediction):
+    """Trunk and head are matrices; the masked inputs are given, and it notes what it is asked for."""
+
+    def __init__(self, masked, task=SINGLE_LABEL, dim=5):
+        draws = torch.Generator().manual_seed(0)
+        self.trunk = torch.randn(dim, dim, generator=draws).requires_grad_()
+        self.linear = torch.randn(dim, CLASSES, generator=draws).requires_grad_()
+        self.masked, self.task = masked, task
+        self.passes, self.asked = [], []
+
+    num_classes = property(lambda self: self.linear.shape[1])
+
+    def occluded_inputs(self, views=0):
+        self.asked.append("occluded")
+        return self.masked
+
+    def masked_inputs(self, masks):
+        self.asked.append(masks)
+        return self.masked
+
+    def vectors(self, inputs):
+        self.passes.append(inputs)
+        return inputs @ self.trunk
+
+    def head(self, vectors):
+        return vectors @ self.linear
+
+
+@pytest.fixture(scope="session")
+def two_branches():
+    """Return the class of runs with a clean and a masked branch."""
+    return TwoBranches
 
 
 @pytest.fixture(scope="session")

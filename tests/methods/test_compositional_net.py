@@ -9,7 +9,6 @@ from torch import nn
 from occbench.bench.batches.pipeline import ActivationCache, Pipeline
 from occbench.bench.training.train import train
 from occbench.bench.training.training_run import Prediction, extend
-from occbench.core.errors import ConfigError
 from occbench.methods.compositional_model import CompositionalModel
 from occbench.methods.compositional_net import CompositionalNet
 from occbench.models.load import load_backbone
@@ -169,11 +168,3 @@ def test_the_frozen_networks_statistics_stay(pipeline_of):
     pipeline = pipeline_of(METHOD)
     pipeline.model.train()
     assert not any(layer.training for layer in pipeline.model.trunk.modules() if isinstance(layer, nn.BatchNorm2d))
-
-
-@pytest.mark.parametrize(
-    "options", [{"kernels": 0}, {"mixtures": 0}, {"kappa": 0.0}, {"occluded": 1.5}, {"vmf": -1.0}, {"sampled": 0}]
-)
-def test_options_outside_of_their_range_are_refused(options):
-    with pytest.raises(ConfigError, match="compositional_net needs"):
-        CompositionalNet(**options)

@@ -216,11 +216,5 @@ def test_without_pairs_there_is_one_clear_line():
         DeepFeatureAugmentation().on_epoch_start(LinearRun([]))
 
 
-@pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
-def test_alpha_is_a_probability(alpha):
-    with pytest.raises(ConfigError, match="probability alpha from 0 to 1"):
-        DeepFeatureAugmentation(alpha=alpha)
-
-
 def test_the_defaults_are_the_papers():
     assert (DeepFeatureAugmentation().alpha, DeepFeatureAugmentation().beta) == (0.9, 1.0)

@@ -6,7 +6,7 @@ from torch import nn
 
 from occbench.bench.training.states import load_state, save_state
 from occbench.bench.training.training_run import Prediction
-from occbench.methods.fitted import Fitted, fitted, frozen_vectors, full_precision
+from occbench.methods.fitted import Fitted, frozen_vectors, full_precision
 
 
 def test_what_is_put_is_found_and_is_a_copy():
@@ -60,5 +60,5 @@ def test_products_are_exact_inside_and_rounded_outside():
 def test_a_module_of_something_else_is_refused(make_pipeline):
     pipeline = make_pipeline()
     pipeline.model.extension = nn.Linear(2, 2)
-    with pytest.raises(TypeError, match="found a Linear"):
-        fitted(Prediction(pipeline))
+    with pytest.raises(TypeError, match="a Linear instead of its Fitted"):
+        Prediction(pipeline).module_of(Fitted)

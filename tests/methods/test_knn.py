@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from occbench.core.errors import ConfigError
 from occbench.methods.knn import NearestNeighbours
 
 sklearn = pytest.importorskip("sklearn.neighbors")
@@ -28,9 +27,3 @@ def test_all_vote_where_there_are_fewer(vectors_run, clouds):
     run = vectors_run({"train": (vectors, labels)}, torch.eye(6, 3))
     method = NearestNeighbours(20, None)
     assert torch.allclose(method.predict(run.fit(method), vectors).exp(), torch.full((6, 3), 1 / 3))
-
-
-@pytest.mark.parametrize("options", [{"neighbours": 0}, {"temperature": 0.0}, {"temperature": -1.0}])
-def test_options_outside_of_their_range_are_refused(options):
-    with pytest.raises(ConfigError, match="knn needs"):
-        NearestNeighbours(**options)

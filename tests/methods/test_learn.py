@@ -15,7 +15,6 @@ from occbench.bench.batches.batch import ImageBatch
 from occbench.bench.batches.pipeline import ActivationCache, Pipeline
 from occbench.bench.training.train import train
 from occbench.bench.training.training_run import Prediction, Training, extend
-from occbench.core.errors import ConfigError
 from occbench.methods.learn import Learn, class_centres, inter_class_loss, intra_class_loss
 from occbench.methods.learn_autoencoder import AutoEncoder
 from occbench.models.load import load_backbone
@@ -159,12 +158,6 @@ def test_kept_feature_maps_end_in_the_same_weights(tiny_materials, tmp_path):
         weights.append(model.extension.state_dict())
     for name, value in weights[0].items():
         assert torch.allclose(value, weights[1][name], rtol=1e-4, atol=1e-6), name
-
-
-@pytest.mark.parametrize("options", [{"intra": -1.0}, {"clean_share": 1.5}, {"cls": float("nan")}])
-def test_options_outside_of_their_range_are_refused(options):
-    with pytest.raises(ConfigError, match="learn needs"):
-        Learn(**options)
 
 
 def test_longer_weights_do_not_lower_the_latent_terms(trained_on):

@@ -61,8 +61,3 @@ def test_the_penalty_is_the_best_on_held_out_images_and_the_strongest_of_equals(
     labels_alone = {"train": (vectors, labels), "validation": (vectors[:0], labels[:0])}
     with pytest.raises(ConfigError, match=r"split\.validation_share"):
         vectors_run(labels_alone, torch.eye(6, 3)).fit(LinearProbe())
-
-
-def test_a_penalty_of_nothing_is_refused():
-    with pytest.raises(ConfigError, match="linear_probe needs l2"):
-        LinearProbe(0.0)

@@ -1,6 +1,7 @@
 """Masked supervised learning with several labels an image (METHODS 8 item 10): by hand, and through the trainer."""
 
 import ast
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 import occbench.methods.msl as module
-from occbench.bench.training.training_run import Prediction
 from occbench.core.tasks import MULTI_LABEL
 from occbench.methods.asl import AsymmetricLoss
 from occbench.methods.fine_tune import FineTune
@@ -17,35 +17,10 @@ from occbench.methods.msl import MaskedSupervisedLearning
 DIM, CLASSES = 4, 3
 
 
-class TwoBranches(Prediction):
-    """Trunk and head are matrices; the masked inputs are given."""
-
-    task = MULTI_LABEL
-
-    def __init__(self, masked, seed=0):
-        draws = torch.Generator().manual_seed(seed)
-        self.trunk = torch.randn(DIM, DIM, generator=draws).requires_grad_()
-        self.linear = torch.randn(DIM, CLASSES, generator=draws).requires_grad_()
-        self.masked = masked
-        self.asked = []
-
-    @property
-    def num_classes(self):
-        return CLASSES
-
-    def occluded_inputs(self):
-        self.asked.append("occluded")
-        return self.masked
-
-    def masked_inputs(self, masks):
-        self.asked.append(masks)
-        return self.masked
-
-    def vectors(self, inputs):
-        return inputs @ self.trunk
-
-    def head(self, vectors):
-        return vectors @ self.linear
+@pytest.fixture
+def branches(two_branches):
+    """Return a function that makes a run of several labels with these masked inputs."""
+    return partial(two_branches, task=MULTI_LABEL, dim=DIM)
 
 
 @pytest.fixture
@@ -56,10 +31,10 @@ def batch():
     return torch.randn(2, DIM, generator=draws), torch.randn(2, DIM, generator=draws), labels
 
 
-def test_one_optimiser_step_equals_two_samples_worked_out_by_hand(batch):
+def test_one_optimiser_step_equals_two_samples_worked_out_by_hand(branches, batch):
     """The gradient written down: of the cross-entropies (p - y) / n, of the agreement 2 (p - q) p (1 - p) / m."""
     clean, masked, labels = batch
-    run = TwoBranches(masked)
+    run = branches(masked)
     optimizer = torch.optim.SGD([run.trunk, run.linear], lr=0.1)
     start = [weight.detach().clone() for weight in (run.trunk, run.linear)]
     MaskedSupervisedLearning().loss(run, clean, labels).backward()
@@ -78,9 +53,9 @@ def test_one_optimiser_step_equals_two_samples_worked_out_by_hand(batch):
 
 
 @pytest.mark.parametrize("left_out", ["recognise", "masked", "consistency"])
-def test_each_loss_can_be_left_out(batch, left_out):
+def test_each_loss_can_be_left_out(branches, batch, left_out):
     clean, masked, labels = batch
-    run = TwoBranches(masked)
+    run = branches(masked)
     weights = {"recognise": 0.3, "masked": 0.2, "consistency": 0.5} | {left_out: 0.0}
     known = ~labels.isnan()
     logits = [(inputs @ run.trunk @ run.linear).detach() for inputs in (clean, masked)]
@@ -93,27 +68,27 @@ def test_each_loss_can_be_left_out(batch, left_out):
 
 
 @pytest.mark.parametrize("laco", ["mse_prob", "kl"])
-def test_an_empty_mask_leaves_no_disagreement(batch, laco):
+def test_an_empty_mask_leaves_no_disagreement(branches, batch, laco):
     clean, _, labels = batch
-    with_it = MaskedSupervisedLearning(consistency=100.0, laco=laco).loss(TwoBranches(clean.clone()), clean, labels)
-    without = MaskedSupervisedLearning(consistency=0.0).loss(TwoBranches(clean.clone()), clean, labels)
+    with_it = MaskedSupervisedLearning(consistency=100.0, laco=laco).loss(branches(clean.clone()), clean, labels)
+    without = MaskedSupervisedLearning(consistency=0.0).loss(branches(clean.clone()), clean, labels)
     assert with_it.item() == pytest.approx(without.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("laco", ["mse_prob", "kl"])
-def test_the_agreement_alone_moves_both_branches(batch, laco):
+def test_the_agreement_alone_moves_both_branches(branches, batch, laco):
     clean, masked, _ = batch
     unknown = torch.full((2, CLASSES), float("nan"))
     clean.requires_grad_()
     masked.requires_grad_()
-    MaskedSupervisedLearning(laco=laco).loss(TwoBranches(masked), clean, unknown).backward()
+    MaskedSupervisedLearning(laco=laco).loss(branches(masked), clean, unknown).backward()
     assert clean.grad.abs().min() > 0
     assert masked.grad.abs().min() > 0
 
 
-def test_the_divergence_is_that_of_one_coin_for_each_class(batch):
+def test_the_divergence_is_that_of_one_coin_for_each_class(branches, batch):
     clean, masked, labels = batch
-    run = TwoBranches(masked)
+    run = branches(masked)
     p, q = ((inputs @ run.trunk @ run.linear).sigmoid() for inputs in (clean, masked))
     expected = (p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).mean()
     whole, rest = (
@@ -122,17 +97,17 @@ def test_the_divergence_is_that_of_one_coin_for_each_class(batch):
     assert (whole - rest).item() == pytest.approx(expected.item(), rel=1e-4)
 
 
-def test_masks_come_from_a_bank_where_one_is_asked_for(batch):
+def test_masks_come_from_a_bank_where_one_is_asked_for(branches, batch):
     clean, masked, labels = batch
-    run = TwoBranches(masked)
+    run = branches(masked)
     MaskedSupervisedLearning().loss(run, clean, labels)
     MaskedSupervisedLearning(masks=7).loss(run, clean, labels)
     assert run.asked == ["occluded", 7]
 
 
-def test_without_masked_terms_there_is_no_second_pass(batch):
+def test_without_masked_terms_there_is_no_second_pass(branches, batch):
     clean, masked, labels = batch
-    run = TwoBranches(masked)
+    run = branches(masked)
     loss = MaskedSupervisedLearning(1.0, 0.0, 0.0).loss(run, clean, labels)
     assert run.asked == []
     assert loss.item() == pytest.approx(FineTune().loss(run, clean, labels).item())
@@ -147,9 +122,9 @@ def test_no_loss_takes_an_argmax():
         assert called.isdisjoint({"argmax", "max", "topk", "round", "sign", "decisions"})
 
 
-def test_asymmetric_loss_equals_the_sum_written_down(batch):
+def test_asymmetric_loss_equals_the_sum_written_down(branches, batch):
     clean, _, labels = batch
-    run = TwoBranches(clean)
+    run = branches(clean)
     loss = AsymmetricLoss(gamma_positive=1.0, gamma_negative=4.0, margin=0.05).loss(run, clean, labels)
     total = 0.0
     for p, label in zip(
@@ -163,15 +138,15 @@ def test_asymmetric_loss_equals_the_sum_written_down(batch):
     assert loss.item() == pytest.approx(total / 5, rel=1e-4)
 
 
-def test_asymmetric_loss_without_its_options_is_the_binary_cross_entropy(batch):
+def test_asymmetric_loss_without_its_options_is_the_binary_cross_entropy(branches, batch):
     clean, _, labels = batch
-    run = TwoBranches(clean)
+    run = branches(clean)
     ours = AsymmetricLoss(0.0, 0.0, 0.0).loss(run, clean, labels)
     assert ours.item() == pytest.approx(FineTune().loss(run, clean, labels).item(), rel=1e-5)
 
 
-def test_an_easy_absent_class_costs_nothing_and_moves_nothing():
-    run = TwoBranches(None)
+def test_an_easy_absent_class_costs_nothing_and_moves_nothing(branches):
+    run = branches(None)
     inputs = torch.zeros(1, DIM)
     inputs[0, 0] = 1.0
     with torch.no_grad():

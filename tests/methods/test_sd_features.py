@@ -17,9 +17,9 @@ from occbench.bench.scoring.score import score
 from occbench.bench.scoring.test_set import TestSet
 from occbench.bench.training.train import train
 from occbench.bench.training.training_run import Prediction, extend
+from occbench.core.build import build_plugin
 from occbench.core.errors import ConfigError
 from occbench.core.training import Method
-from occbench.data.config import build_plugin
 from occbench.methods.fine_tune import FineTune
 from occbench.methods.sd_features import DiffusionFusion
 

@@ -99,10 +99,10 @@ def test_frozen_dropout_is_off_and_the_heads_dropout_on():
 
 @pytest.mark.parametrize("name", ["torchvision/resnet18", "timm/resnet18", "tiny", "timm/convnext_atto"])
 @pytest.mark.parametrize("rule", ["all", "head", "layer4+fc", "channels>=512"])
-def test_remainder_after_prefix_is_the_network(name, rule):
+def test_what_follows_the_prefix_gives_the_network(name, rule):
     backbone = load_backbone(name, 3, seed=2).train()
     backbone.select_trainable(rule)
-    prefix, remainder = backbone.split_frozen()
+    prefix, stages, pool = backbone.split_trunk()
     images = backbone.normalise(images_px(3))
     activation = prefix(images)
     kept = activation.clone()
@@ -110,7 +110,7 @@ def test_remainder_after_prefix_is_the_network(name, rule):
     torch.manual_seed(0)
     expected = backbone(images)
     torch.manual_seed(0)
-    assert torch.equal(remainder(activation), expected)
+    assert torch.equal(backbone.head(pool(stages(activation))), expected)
     assert torch.equal(activation, kept)  # a cached activation is never changed in place
     if rule == "all":
         assert torch.equal(activation, images)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from occbench.core.errors import ConfigError
+from occbench.core.networks import Extractor
 from occbench.core.pipelines import find_pipeline
 from occbench.core.plugins import find_plugin
-from occbench.core.training import Extractor
 from occbench.models import diffusion_features
 from occbench.models.diffusion_features import DiffusionFeatures
 
@@ -159,21 +159,6 @@ def test_a_network_that_is_not_for_inpainting_takes_noisy_latents_alone(tmp_path
 
 def test_no_image_is_no_vector(make):
     assert make().vectors(torch.empty(0, 3, 48, 48), []).shape == (0, 32)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"block": "down1"}, "block is mid, up0, up1"),
-        ({"timestep": 1000}, "timestep is 0 to 999"),
-        ({"size_px": 100}, "size_px is a multiple of 8"),
-        ({"dtype": "half"}, "dtype is fp32, fp16 or bf16"),
-        ({"batch_size": 0}, "batch_size is at least 1"),
-    ],
-)
-def test_options_that_make_no_sense_are_refused(options, message):
-    with pytest.raises(ConfigError, match=message):
-        DiffusionFeatures(**options)
 
 
 def test_what_the_model_does_not_have_is_told(make, pixels, tmp_path, tiny_pipeline):

@@ -118,8 +118,7 @@ def test_architecture_of_the_users_own_file(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
         "from torch import nn\n"
-        "from occbench.models.architecture import Architecture, Cut\n"
-        "from occbench.models.trunk import Trunk\n"
+        "from occbench import Architecture, Cut, Trunk\n"
         "class Mine(Architecture):\n"
         "    name = 'mine'\n"
         "    def build(self, num_classes):\n"
@@ -133,6 +132,15 @@ def test_architecture_of_the_users_own_file(tmp_path):
     backbone = load_backbone(f"{file}:Mine", 3)
     assert (backbone.dim, backbone.num_classes, backbone.size_px) == (8, 3, 32)
     assert backbone(torch.zeros(2, 3, 32, 32)).shape == (2, 3)
+
+
+def test_architecture_that_needs_options_is_one_clear_line(tmp_path):
+    file = tmp_path / "mine.py"
+    lines = ("from dataclasses import dataclass", "from occbench import Architecture", "@dataclass(frozen=True)")
+    body = ("    width: int", "    name = 'mine'", "    build = classifier = cut = None")
+    file.write_text("\n".join([*lines, "class Mine(Architecture):", *body]))
+    with pytest.raises(ConfigError, match=r"mine.py:Mine needs width, found no value"):
+        find_architecture(f"{file}:Mine")
 
 
 @pytest.mark.parametrize("model", ["resnet18", "resnet50"])

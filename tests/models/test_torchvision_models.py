@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from occbench.core.errors import ConfigError, PluginError
-from occbench.models.head import last_linear
+from occbench.models.linear_head import last_linear
 from occbench.models.torchvision_models import TorchvisionArchitecture
 
 FAMILIES = [

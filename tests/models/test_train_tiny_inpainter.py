@@ -34,7 +34,7 @@ def test_the_same_seed_trains_the_same_network(toys):
 @pytest.mark.slow
 def test_it_learns(toys, caplog):
     with caplog.at_level(logging.INFO):
-        train(*toys, Rule(steps=50, batch_size=8, masks_per_image=1, learning_rate=4e-3))
+        train(*toys, Rule(steps=50, batch_size=8, masks_per_image=1, lr=4e-3))
     assert float(caplog.messages[-1].split("loss ")[1].split(",")[0]) < 0.8, "a network that says nothing is at 1"
 
 

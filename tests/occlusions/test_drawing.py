@@ -14,7 +14,7 @@ from PIL import Image
 
 import occbench.occlusions.banks
 from occbench.core.errors import OcclusionError, StorageError
-from occbench.occlusions.banks.drawing.bank import DRAWINGS, draw, encode, names, write_bank
+from occbench.occlusions.banks.drawing.bank import DRAWINGS, draw, draw_bank, names
 from occbench.occlusions.banks.drawing.canvas import SIZE_PX, SUPERSAMPLING, Canvas
 from occbench.occlusions.banks.drawing.sheet import contact_sheet
 
@@ -97,23 +97,20 @@ def test_the_looks_of_a_category_differ(category: str) -> None:
         assert np.abs(first - second).mean() > 12
 
 
-@pytest.mark.parametrize("name", ["ball3", "bottle1", "fence3", "umbrella3", "cloth2", "leaf1"])
+@pytest.mark.parametrize("name", ["ball3", "bottle1", "log1", "umbrella3", "cloth2", "leaf1"])
 def test_drawing_again_gives_the_committed_picture(name: str) -> None:
     assert_same_picture(draw(name), read(name))
 
 
 @pytest.mark.slow
 def test_drawing_the_whole_bank_gives_the_committed_one(tmp_path: Path) -> None:
-    write_bank(tmp_path)
+    draw_bank(tmp_path)
+    assert draw("leaf3").tobytes() == draw("leaf3").tobytes()
     for name in NAMES:
         with Image.open(tmp_path / f"{name}.png") as file:
             assert_same_picture(np.asarray(file), read(name))
     written = json.loads((tmp_path / "bank.json").read_text())
     assert [entry["name"] for entry in written["occluders"]] == NAMES
-
-
-def test_drawing_is_deterministic_to_the_byte() -> None:
-    assert encode(draw("leaf3")) == encode(draw("leaf3"))
 
 
 def test_the_canvas_premultiplies_and_refuses_what_it_would_cut_off() -> None:
@@ -140,4 +137,4 @@ def test_the_contact_sheet_shows_every_occluder() -> None:
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
-        write_bank(tmp_path / "file")
+        draw_bank(tmp_path / "file")

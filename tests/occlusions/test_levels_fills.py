@@ -4,11 +4,9 @@ import hashlib
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from occbench.core.errors import ConfigError
 from occbench.core.seeding import stream
-from occbench.occlusions.levels_fills import crop_texture, draw_noise, draw_texture, read_texture, texture_files
+from occbench.occlusions.levels_fills import crop_texture, draw_noise, draw_texture
 
 
 def test_noise_is_uniform_and_every_pixel_its_own():
@@ -67,14 +65,3 @@ def test_a_crop_is_a_crop_and_small_photographs_go_on_as_in_a_mirror():
     assert large.shape == (70, 100, 3)
     steps = np.abs(np.diff(large[..., 0], axis=1))
     assert set(np.unique(steps)) == {0, 3}, "the next pixel, or the same where it turns round"
-
-
-def test_texture_files_are_images_only(tmp_path):
-    for name in ("b.png", "a.jpg"):
-        Image.new("RGB", (5, 5), (1, 2, 3)).save(tmp_path / name)
-    (tmp_path / "LICENSE").write_text("terms")
-    (tmp_path / ".c.png").write_bytes(b"left by a file manager")
-    assert [path.name for path in texture_files(tmp_path)] == ["a.jpg", "b.png"]
-    (tmp_path / "b.png").write_bytes(b"broken")
-    with pytest.raises(ConfigError, match=r"texture .*b\.png cannot be read"):
-        read_texture(tmp_path / "b.png")

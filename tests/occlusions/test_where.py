@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from occbench.core.errors import ConfigError, PluginError
 from occbench.core.types import Example
-from occbench.occlusions.where import hidden_mask, mask_family
+from occbench.occlusions.irregular import Irregular
+from occbench.occlusions.parts import PartBlackout
+from occbench.occlusions.patch_drop import PatchDrop
+from occbench.occlusions.patterns import Patterns
+from occbench.occlusions.where import hidden_mask
 
 
 @pytest.fixture
@@ -15,8 +18,8 @@ def example():
     return Example("photo", np.full((96, 96, 3), 99, dtype=np.uint8), (0,), parts=parts)
 
 
-def test_a_family_is_built_from_its_name_and_options(example):
-    family = mask_family({"name": "part_blackout", "shares": [1], "dilate_px": 2}, "inpaint: where")
+def test_a_family_that_says_what_it_hides_is_believed(example):
+    family = PartBlackout(shares=(1,), dilate_px=2)
     (condition,) = family.conditions
     mask = hidden_mask(family, example, condition, 0)
     assert mask[10:40, 10:40].all()
@@ -25,7 +28,7 @@ def test_a_family_is_built_from_its_name_and_options(example):
 
 
 def test_a_family_that_is_soft_at_its_edges_hides_where_it_is_opaque(example, tiny_bank):
-    family = mask_family({"name": "patterns", "bank": str(tiny_bank), "ratios": [0.2]}, "inpaint: where")
+    family = Patterns(bank=str(tiny_bank), ratios=(0.2,))
     for condition in family.conditions:
         overlay = family.overlay(example, condition, 3)
         mask = hidden_mask(family, example, condition, 3)
@@ -37,25 +40,8 @@ def test_a_family_that_is_soft_at_its_edges_hides_where_it_is_opaque(example, ti
     assert (family.overlay(example, soft, 3).alpha % 255).any(), "the disc has an edge that is neither"
 
 
-@pytest.mark.parametrize("name", ["patch_drop", "irregular"])
-def test_hard_families_hide_all_they_cover(example, name):
-    family = mask_family({"name": name}, "inpaint: where")
+@pytest.mark.parametrize("family", [PatchDrop(), Irregular()])
+def test_hard_families_hide_all_they_cover(example, family):
     for condition in family.conditions:
         mask = hidden_mask(family, example, condition, 3)
         assert mask.mean() == pytest.approx(family.overlay(example, condition, 3).achieved)
-
-
-@pytest.mark.parametrize(
-    ("spec", "error", "message"),
-    [
-        ({}, ConfigError, r"inpaint: where needs a name and its options"),
-        ({"name": 3}, ConfigError, r"inpaint: where needs a name and its options"),
-        ({"name": "part_blackout", "side": 2}, ConfigError, "part_blackout has no option side"),
-        ({"name": "part_blackout", "dilate_px": "wide"}, ConfigError, "part_blackout: dilate_px"),
-        ({"name": "part_blackot"}, PluginError, r"Did you mean part_blackout\?"),
-    ],
-)
-def test_what_is_no_family_says_so(spec, error, message):
-    with pytest.raises(error, match=message) as caught:
-        mask_family(spec, "inpaint: where")
-    assert "\n" not in str(caught.value)

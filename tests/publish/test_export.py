@@ -23,7 +23,7 @@ def test_folders_are_read_by_torchvision_with_the_datasets_labels(toys, tmp_path
     from torchvision.datasets import ImageFolder
 
     dataset = occbench.load(toys(**storage))
-    assert export(toys(**storage), "folder", tmp_path / "out") == 6 * 5
+    assert export(toys(**storage), tmp_path / "out", "folder") == 6 * 5
     names = {"clean", *(condition.name for condition in dataset.conditions)}
     assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == names
     for number, condition in enumerate(dataset.conditions):
@@ -35,7 +35,7 @@ def test_folders_are_read_by_torchvision_with_the_datasets_labels(toys, tmp_path
 
 
 def test_the_table_says_what_every_file_is(toys, tmp_path):
-    export(toys(), "folder", tmp_path / "out", ["clean", "mug1_20_c"])
+    export(toys(), tmp_path / "out", "folder", ["clean", "mug1_20_c"])
     dataset = occbench.load(toys())
     rows = table(tmp_path / "out")
     assert {row["condition"] for row in rows} == {"clean", "mug1_20_c"}
@@ -47,7 +47,7 @@ def test_the_table_says_what_every_file_is(toys, tmp_path):
 
 
 def test_fiftyones_form_names_every_image_and_class(toys, tmp_path):
-    export(toys(), "fiftyone", tmp_path / "out")
+    export(toys(), tmp_path / "out", "fiftyone")
     dataset = occbench.load(toys())
     content = json.loads((tmp_path / "out" / "labels.json").read_text())
     assert content["classes"] == list(dataset.classes)
@@ -61,12 +61,12 @@ def test_fiftyones_form_names_every_image_and_class(toys, tmp_path):
 
 
 def test_a_repeated_export_writes_nothing_again_and_mends_what_is_missing(toys, tmp_path, snapshot):
-    export(toys(), "folder", tmp_path / "out", ["clean"])
+    export(toys(), tmp_path / "out", "folder", ["clean"])
     before = snapshot(tmp_path / "out")
     first = next((tmp_path / "out").rglob("*.png"))
     first.unlink()
     (first.parent / f"{first.name}.1.part").write_bytes(b"half")
-    export(toys(), "folder", tmp_path / "out", ["clean"])
+    export(toys(), tmp_path / "out", "folder", ["clean"])
     after = snapshot(tmp_path / "out")
     assert {name: value[0] for name, value in before.items()} == {name: value[0] for name, value in after.items()}
     kept = [name for name in before if name.endswith(".png") and name != first.relative_to(tmp_path / "out").as_posix()]
@@ -75,16 +75,16 @@ def test_a_repeated_export_writes_nothing_again_and_mends_what_is_missing(toys, 
 
 def test_what_cannot_be_exported_is_one_line(toys, tmp_path):
     with pytest.raises(ConfigError, match=r"no condition 'mug9'\. It has clean, mug1_10_c"):
-        export(toys(), "folder", tmp_path / "out", ["mug9"])
+        export(toys(), tmp_path / "out", "folder", ["mug9"])
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("do not touch")
     with pytest.raises(StorageError, match="is not empty and holds no export"):
-        export(toys(), "folder", tmp_path / "mine")
-    export(toys(), "folder", tmp_path / "out", ["clean"])
+        export(toys(), tmp_path / "mine", "folder")
+    export(toys(), tmp_path / "out", "folder", ["clean"])
     with pytest.raises(StorageError, match="export of another dataset, form or choice"):
-        export(toys(), "fiftyone", tmp_path / "out", ["clean"])
+        export(toys(), tmp_path / "out", "fiftyone", ["clean"])
     with pytest.raises(DatasetError, match="does not exist"):
-        export(tmp_path / "nowhere", "folder", tmp_path / "other")
+        export(tmp_path / "nowhere", tmp_path / "other", "folder")
 
 
 def test_class_names_cannot_leave_the_folder(toys, tmp_path):
@@ -92,14 +92,14 @@ def test_class_names_cannot_leave_the_folder(toys, tmp_path):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["classes"] = [f"../../{name}/\0{number}" for number, name in enumerate(manifest["classes"])]
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    export(copy, "folder", tmp_path / "a" / "b" / "out", ["clean"])
+    export(copy, tmp_path / "a" / "b" / "out", "folder", ["clean"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "copy"]
     assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["out"]
 
 
 def test_the_command_exports(toys, tmp_path, occbench_cli):
     code, out, err = occbench_cli(
-        "export", toys(), tmp_path / "out", "--to", "fiftyone", "--conditions", "clean,mug1_20_c"
+        "export", toys(), "--out", tmp_path / "out", "--format", "fiftyone", "--conditions", "clean,mug1_20_c"
     )
     assert code == 0, err
     assert "12 images; rows.csv has their labels and conditions" in out

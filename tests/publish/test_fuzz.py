@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from occbench.core.errors import OccbenchError
 from occbench.core.files import hash_file
 from occbench.data.datasets import StoredDataset, VirtualDataset, load
-from occbench.data.kit import KIT_MANIFEST, keys_file, read_kit
+from occbench.data.kit import keys_file, read_kit
+from occbench.data.layout import REBUILD_FILE
 from occbench.data.manifest import read_manifest
 from occbench.data.recipe import load_recipe
 from occbench.data.verify import verify
@@ -238,8 +239,8 @@ def test_a_tar_shard_whose_hash_fits(data, tars: None):
 @fuzz
 def test_patterns_keys_and_quarantine_of_damaged_bytes(data, copy: None, toys: None):
     made = toys(**STORED)
-    name = data.draw(st.sampled_from(["patterns.parquet", "quarantine.jsonl", "keys.parquet", KIT_MANIFEST]))
-    shutil.copy(made / "manifest.json", copy / KIT_MANIFEST)
+    name = data.draw(st.sampled_from(["patterns.parquet", "quarantine.jsonl", "keys.parquet", REBUILD_FILE]))
+    shutil.copy(made / "manifest.json", copy / REBUILD_FILE)
     (copy / "keys.parquet").write_bytes(keys_file(made, read_manifest(made)))
     (copy / name).write_bytes(data.draw(damaged((copy / name).read_bytes())))
     try:

@@ -137,7 +137,7 @@ def test_photographs_of_coco_go_only_to_those_who_accept_the_terms(real_data, tm
 
 @pytest.mark.parametrize("form", ["folder", "fiftyone"])
 def test_exports_name_every_class_of_an_image(scenes, tmp_path, form):
-    export(scenes(), form, tmp_path / "out")
+    export(scenes(), tmp_path / "out", form)
     dataset = occbench.load(scenes())
     with (tmp_path / "out" / "rows.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -159,7 +159,7 @@ def test_exports_name_every_class_of_an_image(scenes, tmp_path, form):
 
 
 def test_single_label_exports_keep_their_columns(toys, tmp_path):
-    export(toys(), "folder", tmp_path / "out", ["clean"])
+    export(toys(), tmp_path / "out", "folder", ["clean"])
     header = (tmp_path / "out" / "rows.csv").read_text().splitlines()[0]
     assert header == "file,key,label,class,condition,group,achieved"
 

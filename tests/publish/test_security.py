@@ -134,7 +134,7 @@ def test_a_key_from_parquet_does_not_leave_the_folder(toys, tmp_path, name, form
     before = {path for path in tmp_path.rglob("*") if "out" not in path.parts}
     for conditions in (["clean"], ["mug1_20_c"]):
         with pytest.raises(OccbenchError, match=r"is no name for a file|is not a row as it was written"):
-            export(copy, form, tmp_path / "out" / conditions[0], conditions)
+            export(copy, tmp_path / "out" / conditions[0], form, conditions)
     assert {path for path in tmp_path.rglob("*") if "out" not in path.parts} == before
     assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix == ".png"]
 

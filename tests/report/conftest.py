@@ -7,20 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from occbench.core.results import (
-    ClaimVerdict,
-    ClassAccuracy,
-    Comparison,
-    Cost,
-    Curve,
-    HeatMap,
-    Number,
-    PublishedRow,
-    ResultRow,
-    ResultSet,
-    RunEntry,
-    TableCell,
-)
+from occbench.core.results.breakdowns import ClassAccuracy, Cost, Curve, HeatMap
+from occbench.core.results.result_set import ResultSet, RunEntry
+from occbench.core.results.rows import ClaimVerdict, Comparison, Number, PublishedRow, ResultRow, TableCell
 
 #: Hostile in HTML, LaTeX, Markdown, CSV and SVG at once.
 HOSTILE = '<script>alert("1")</script> & 50 %_$x$|`\\'

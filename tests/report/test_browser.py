@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from occbench.core.results import Cost
-from occbench.report.benchmark_page import write_benchmark_page
+from occbench.core.results.breakdowns import Cost
 from occbench.report.gallery import Gallery
-from occbench.report.page import write_page
 from occbench.report.preview import collect
+from occbench.report.preview_page import preview_page
+from occbench.report.results_page import results_page
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True}
 DARK = {"color_scheme": "dark"}
@@ -95,7 +95,7 @@ def header(page, section, name):
 @pytest.mark.parametrize("options", [{}, PHONE, DARK, PHONE | DARK], ids=["light", "phone", "dark", "dark phone"])
 @pytest.mark.parametrize("what", ["report", "preview"])
 def test_a_page_is_quiet_fits_and_can_be_read(visit, results, gallery, what, options):
-    page = visit(write_benchmark_page([results, results]) if what == "report" else write_page(gallery), **options)
+    page = visit(results_page([results, results]) if what == "report" else preview_page(gallery), **options)
     width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1], "the page scrolls down, not sideways"
     contrasts = page.evaluate(CONTRASTS)
@@ -107,7 +107,7 @@ def test_a_page_is_quiet_fits_and_can_be_read(visit, results, gallery, what, opt
 
 
 def test_curves_are_seen_on_light_and_dark_ground(visit, results):
-    page = visit(write_benchmark_page([results]))
+    page = visit(results_page([results]))
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         drawn = page.evaluate(
@@ -121,7 +121,7 @@ def test_curves_are_seen_on_light_and_dark_ground(visit, results):
 
 
 def test_columns_are_sorted_by_mouse(visit, several):
-    page = visit(write_benchmark_page([several]))
+    page = visit(results_page([several]))
     as_listed = ["C, tiny", "D, tiny", "C, vgg", "D, vgg"]
     assert shown_rows(page, "results") == as_listed
     head = header(page, "results", "clean")
@@ -139,7 +139,7 @@ def test_columns_are_sorted_by_mouse(visit, several):
 
 
 def test_what_was_not_measured_is_last_in_either_order(visit, several):
-    page = visit(write_benchmark_page([several]))
+    page = visit(results_page([several]))
     button = header(page, "cost", "of bare").get_by_role("button")
     button.click()
     assert shown_rows(page, "cost") == ["C, vgg", "D, vgg", "C, tiny", "D, tiny"]
@@ -148,7 +148,7 @@ def test_what_was_not_measured_is_last_in_either_order(visit, several):
 
 
 def test_tables_are_sorted_and_filtered_by_keyboard_alone(visit, several):
-    page = visit(write_benchmark_page([several]))
+    page = visit(results_page([several]))
 
     def go_to(selector):
         for _ in range(60):
@@ -174,7 +174,7 @@ def test_tables_are_sorted_and_filtered_by_keyboard_alone(visit, several):
 
 
 def test_filters_hold_for_every_table_and_figure(visit, several):
-    page = visit(write_benchmark_page([several]))
+    page = visit(results_page([several]))
     page.get_by_text("Filter rows and columns").click()
     for choice, rows in (("vgg", ["C, tiny", "D, tiny"]), ("C", ["D, tiny"])):
         page.get_by_role("checkbox", name=choice, exact=True).uncheck()
@@ -195,7 +195,7 @@ def test_filters_hold_for_every_table_and_figure(visit, several):
 
 
 def test_two_tables_are_filtered_apart(visit, several):
-    page = visit(write_benchmark_page([several, several]))
+    page = visit(results_page([several, several]))
     page.get_by_text("Filter rows and columns").first.click()
     page.get_by_role("checkbox", name="vgg").first.uncheck()
     assert len(shown_rows(page, "results")) == 2
@@ -203,7 +203,7 @@ def test_two_tables_are_filtered_apart(visit, several):
 
 
 def test_paper_shows_everything_and_nothing_to_press(visit, results):
-    page = visit(write_benchmark_page([results]), **PAPER)
+    page = visit(results_page([results]), **PAPER)
     folded = page.locator("details:not(.filters) td")
     assert folded.count() >= 3
     seen = "cell => cell.checkVisibility({ contentVisibilityAuto: true })"
@@ -217,7 +217,7 @@ def test_paper_shows_everything_and_nothing_to_press(visit, results):
 
 
 def test_old_browsers_unfold_before_they_print(visit, results):
-    page = visit(write_benchmark_page([results]))
+    page = visit(results_page([results]))
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not(.filters)[open]").count() == 2
     assert page.locator("details.filters[open]").count() == 0
@@ -226,14 +226,14 @@ def test_old_browsers_unfold_before_they_print(visit, results):
 
 
 def test_without_script_everything_stands_there_and_nothing_is_dead(visit, several):
-    page = visit(write_benchmark_page([several]), java_script_enabled=False)
+    page = visit(results_page([several]), java_script_enabled=False)
     assert page.locator("#table1-results tbody tr[data-arm]:visible").count() == 4
     assert page.locator("button:visible, select:visible, input:visible").count() == 0
     assert page.locator("svg[role=img]:visible").count() == 1
 
 
 def test_hostile_names_are_text_in_the_report(visit, hostile_class_first, hostile):
-    page = visit(write_benchmark_page([hostile_class_first]))
+    page = visit(results_page([hostile_class_first]))
     assert hostile in page.locator("#table1-classes").inner_text()
     assert hostile in shown_rows(page, "results")
     header(page, "classes", "alert").get_by_role("button").click()
@@ -244,7 +244,7 @@ def test_hostile_names_are_text_in_the_report(visit, hostile_class_first, hostil
 
 
 def test_hostile_names_are_text_in_a_preview(visit, gallery):
-    page = visit(write_page(gallery))
+    page = visit(preview_page(gallery))
     assert page.locator("#clean figcaption").all_inner_texts() == ["<script>alert(1)</script>"] * 3
     assert page.locator("script").count() == 0
     loaded = page.locator("img").evaluate_all("images => images.map(image => image.naturalWidth)")

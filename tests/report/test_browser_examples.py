@@ -5,9 +5,9 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from occbench.core.results import ExampleAnswer, ExamplePrediction
-from occbench.report.benchmark_page import write_benchmark_page
+from occbench.core.results.examples import ExampleAnswer, ExamplePrediction
 from occbench.report.example_browser import PAGE
+from occbench.report.results_page import results_page
 
 #: A page with ten thousand examples must answer within so many milliseconds; what froze it would take far longer.
 PROMPT_MS = 2000
@@ -48,7 +48,7 @@ def choose(page, name, value):
 
 @pytest.fixture
 def hundred(visit, results):
-    return visit(write_benchmark_page([results], [examples(results, 100)]))
+    return visit(results_page([results], [examples(results, 100)]))
 
 
 def named(numbers):
@@ -145,7 +145,7 @@ def test_hidden_rows_have_no_say(hundred):
 
 
 def test_hostile_names_are_text_when_the_script_draws_them(visit, results, hostile):
-    page = visit(write_benchmark_page([results], [examples(results, 100, hostile)]))
+    page = visit(results_page([results], [examples(results, 100, hostile)]))
     choose(page, "Class", hostile)
     assert page.locator("[data-list] [data-class]").all_text_contents() == [hostile] * 10
     assert page.locator("script:not([type])").count() == 1
@@ -153,7 +153,7 @@ def test_hostile_names_are_text_when_the_script_draws_them(visit, results, hosti
 
 
 def test_without_script_the_first_page_is_there_and_the_rest_is_named(visit, results):
-    page = visit(write_benchmark_page([results], [examples(results, 100)]), java_script_enabled=False)
+    page = visit(results_page([results], [examples(results, 100)]), java_script_enabled=False)
     assert page.locator("[data-list] figure:visible").count() == PAGE
     note = page.locator("noscript p")
     assert note.is_visible()
@@ -162,7 +162,7 @@ def test_without_script_the_first_page_is_there_and_the_rest_is_named(visit, res
 
 
 def test_ten_thousand_examples_do_not_freeze_the_page(visit, results):
-    page = visit(write_benchmark_page([results], [examples(results, 10_000)]))
+    page = visit(results_page([results], [examples(results, 10_000)]))
     assert page.locator("[data-count]").text_content() == "1 to 24 of 10,000"
     took = """([name, text]) => {
       const control = document.querySelector(`[data-browser] [name=${name}]`);

@@ -4,12 +4,12 @@ from io import StringIO
 import pandas as pd
 import pytest
 
-from occbench.report.csv_tables import csv_rows, write_csv
+from occbench.report.csv_tables import csv_of, csv_rows
 
 
 @pytest.fixture
 def frame(results):
-    return pd.read_csv(StringIO(write_csv([results])), keep_default_na=False, na_values=[""])
+    return pd.read_csv(StringIO(csv_of([results])), keep_default_na=False, na_values=[""])
 
 
 def test_numbers_read_back_equal(frame, results):
@@ -43,5 +43,5 @@ def test_claims_carry_their_verdict(frame):
 
 
 def test_tables_of_different_test_sets_stay_apart(results):
-    text = write_csv([results, replace(results, test_set="other")])
+    text = csv_of([results, replace(results, test_set="other")])
     assert set(pd.read_csv(StringIO(text))["test_set"]) == {"0123456789abcdef", "other"}

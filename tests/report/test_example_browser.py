@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from occbench.core.results import ExampleAnswer, ExamplePrediction
+from occbench.core.results.examples import ExampleAnswer, ExamplePrediction
 from occbench.report.example_browser import PAGE, browse
 
 

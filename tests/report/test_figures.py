@@ -1,10 +1,11 @@
 import re
 from dataclasses import replace
 
-from occbench.core.results import Curve, Number
-from occbench.report.benchmark_page import write_benchmark_page
+from occbench.core.results.breakdowns import Curve
+from occbench.core.results.rows import Number
 from occbench.report.figures import describe_curves, draw_curves, draw_key
-from occbench.report.markdown import write_markdown
+from occbench.report.markdown import markdown_of
+from occbench.report.results_page import results_page
 
 CURVES = (
     Curve("C", ((0.0, Number(90, 88, 92)), (0.2, Number(40, 37, 43)))),
@@ -41,8 +42,8 @@ def test_curves_over_the_level_say_that_the_object_is_hidden(results):
     assert "Hidden, % of the object" in draw_curves(levels, "a")
     assert "Hidden, % of the object" not in draw_curves(results.curves, "a")
     assert describe_curves(levels).startswith("Top-1 accuracy in percent against the hidden share of the object:")
-    assert "## Accuracy against hidden share of the object" in write_markdown([replace(results, curves=levels)])
-    assert "Accuracy against hidden share of the object" in write_benchmark_page([replace(results, curves=levels)])
+    assert "## Accuracy against hidden share of the object" in markdown_of([replace(results, curves=levels)])
+    assert "Accuracy against hidden share of the object" in results_page([replace(results, curves=levels)])
 
 
 def test_what_belongs_to_a_curve_says_so():

@@ -13,8 +13,8 @@ from occbench.core.types import Condition
 from occbench.data.recipe import load_recipe
 from occbench.generate.run import generate
 from occbench.report.gallery import Gallery, choose_conditions, spread_positions
-from occbench.report.page import write_page
 from occbench.report.preview import collect, preview
+from occbench.report.preview_page import preview_page
 
 FEW = ["source.images_per_class=2"]
 
@@ -136,7 +136,7 @@ def test_jumps_of_a_page_lead_somewhere(page):
 def test_hostile_text_is_shown_as_text(gallery):
     hostile = "</style><script>alert(1)</script>"
     rows = tuple(replace(row, class_name=hostile) for row in gallery.rows)
-    html = write_page(replace(gallery, title=hostile, description=hostile, facts=((hostile, hostile),), rows=rows))
+    html = preview_page(replace(gallery, title=hostile, description=hostile, facts=((hostile, hostile),), rows=rows))
     assert "<script" not in html
     assert html.count("</style>") == 1
     assert Page(html).text.count(hostile) >= 4 + len(rows)

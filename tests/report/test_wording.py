@@ -1,6 +1,6 @@
 import pytest
 
-from occbench.core.results import Number, TableCell
+from occbench.core.results.rows import Number, TableCell
 from occbench.report.wording import count_verdicts, holds_paper, hours, interval, p_value, signed, versus_paper
 
 

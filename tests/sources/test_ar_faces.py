@@ -34,20 +34,24 @@ def test_people_are_the_classes(whole):
     assert [source.labels_of(index)[0] for index in range(len(source))] == [
         person for person in range(3) for _ in range(26)
     ]
-    assert [source.picture(index) for index in range(26)] == list(range(1, 27))
+    assert [source.key(index) for index in range(26)] == [f"m-001-{picture:02d}" for picture in range(1, 27)]
 
 
 def test_names_are_read_whatever_their_case_zeros_and_folders(tmp_path):
     path = make(tmp_path, ["session1/m-1-2.png", "session1/F-01-13.bmp", "session2/M-001-20.bmp"])
     source = ARFaces(path)
     assert source.classes == ("m-001", "w-001")
-    assert [(source.labels_of(index)[0], source.picture(index)) for index in range(3)] == [(0, 2), (0, 20), (1, 13)]
+    assert [(source.labels_of(index), source.key(index)) for index in range(3)] == [
+        ((0,), "session1-m-1-2"),
+        ((0,), "session2-m-001-20"),
+        ((1,), "session1-f-01-13"),
+    ]
 
 
 def test_only_the_pictures_asked_for_are_there(whole):
     source = ARFaces(whole, pictures=PICTURES["plain-1"])
     assert len(source) == 21
-    assert {source.picture(index) for index in range(21)} == set(range(1, 8))
+    assert {source.key(index)[-2:] for index in range(21)} == {f"{picture:02d}" for picture in range(1, 8)}
 
 
 def test_a_plain_picture_knows_the_occluded_ones_of_its_session(tmp_path):
@@ -57,7 +61,7 @@ def test_a_plain_picture_knows_the_occluded_ones_of_its_session(tmp_path):
     source = ARFaces(str(tmp_path), pictures=(*PICTURES["plain-1"], 8, *PICTURES["plain-2"]))
     for index in range(len(source)):
         example = source[index]
-        picture = source.picture(index)
+        picture = int(example.key[-2:])
         shown = {name: int(decode()[0, 0, 0]) for name, decode in example.photographs.items()}
         assert example.image[0, 0, 0] == picture
         if picture == 8:
@@ -96,6 +100,10 @@ def test_a_folder_that_does_not_fit_is_refused(tmp_path, names, complaint):
 def test_options_are_checked():
     with pytest.raises(ConfigError, match="needs path"):
         ARFaces("")
-    for pictures in [(0,), (27,), (3, 3)]:
-        with pytest.raises(ConfigError, match="pictures 1 to 26"):
+    for pictures, message in [
+        ((0,), "pictures 1 to 26"),
+        ((27,), "pictures 1 to 26"),
+        ((3, 3), "pictures must differ"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
             ARFaces("x", pictures=pictures)

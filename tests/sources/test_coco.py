@@ -158,8 +158,8 @@ def test_files_without_use_are_refused(tmp_path):
     ("options", "message"),
     [
         ({"path": ""}, "needs path"),
-        ({"empty": "no"}, "empty is drop or keep, found 'no'"),
-        ({"crowds": "yes"}, "crowds is label or ignored, found 'yes'"),
+        ({"empty": "no"}, "empty drop or keep, found 'no'"),
+        ({"crowds": "yes"}, "crowds label or ignored, found 'yes'"),
     ],
 )
 def test_options_are_checked(options, message):

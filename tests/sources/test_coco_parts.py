@@ -204,9 +204,7 @@ def test_the_fingerprint_sees_another_mask(tmp_path):
     ("options", "message"),
     [
         ({"path": ""}, "needs path"),
-        ({"path": "x", "part_unit": "each"}, "part_unit is category or instance"),
-        ({"path": "x", "label": "name"}, "label is one of auto"),
-        ({"path": "x", "objects": ("car",), "ignore": ("car",)}, "has car in objects and in ignore"),
+        ({"path": "x", "objects": ("car",), "exclude": ("car",)}, "has car in objects and in exclude"),
     ],
 )
 def test_options_are_checked_without_the_disk(options, message):

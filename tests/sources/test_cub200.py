@@ -88,5 +88,3 @@ def test_tables_that_do_not_fit_are_named(birds, name, text, complaint):
 def test_options_are_checked():
     with pytest.raises(ConfigError, match="needs path"):
         CUB200("")
-    with pytest.raises(ConfigError, match="no split 'val'"):
-        CUB200("x", split="val")

@@ -270,6 +270,11 @@ def test_a_file_without_permission_says_so(tmp_path):
         os.seteuid(user)
 
 
+def test_a_name_that_no_file_can_have_says_so(tmp_path):
+    with pytest.raises(BrokenImageError, match=r"x: no file can have the name 'a\\x00b' \(embedded null byte\)"):
+        decode_image(tmp_path / "a\0b", "x")
+
+
 def test_a_name_is_no_format(tmp_path):
     path = tmp_path / "really-a-png.jpg"
     path.write_bytes(encoded(Image.fromarray(RGB)))

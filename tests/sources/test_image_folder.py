@@ -25,14 +25,13 @@ def test_classes_ignore_case_and_labels_follow_them(tmp_path):
     ]
 
 
-def test_nested_images_count_hidden_ones_do_not_and_others_are_counted(tmp_path):
+def test_nested_images_count_hidden_ones_and_others_do_not(tmp_path):
     paint(tmp_path / "cat" / "2024" / "may" / "1.png")
     paint(tmp_path / "cat" / ".thumbnails" / "1.png")
     paint(tmp_path / ".cache" / "1.png")
     (tmp_path / "cat" / "notes.txt").touch()
     source = ImageFolder(str(tmp_path))
     assert [source.key(i) for i in range(len(source))] == ["cat-2024-may-1"]
-    assert source.ignored_files == 1
 
 
 def test_unicode_and_spaces_in_names(tmp_path):
@@ -82,7 +81,7 @@ def test_the_path_may_start_at_home(tmp_path, monkeypatch):
         (["1.png", "2.png"], "has 2 images but no class folders. Put the images of each class into a folder"),
         (["notes.txt"], "neither class folders nor images"),
         (["train/cat/1.png", "val/cat/1.png"], "holds train, val, which look like splits, not classes"),
-        (["cat/1.png", "dog/notes.txt"], "dog has no image: only 1 other files"),
+        (["cat/1.png", "dog/notes.txt"], "dog has no image: no file ends in"),
     ],
 )
 def test_folders_that_do_not_fit_say_what_to_do(tmp_path, files, message):
@@ -104,7 +103,7 @@ def test_a_missing_folder_and_a_missing_class_say_so(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"path": ""}, "needs path"), ({"path": "x", "only": ("a", "b", "a")}, "lists a more than once")],
+    [({"path": ""}, "needs path"), ({"path": "x", "only": ("a", "b", "a")}, "found a more than once")],
 )
 def test_options_are_checked_without_the_disk(options, message):
     with pytest.raises(ConfigError, match=message):
@@ -207,7 +206,7 @@ def test_class_lists_and_files_that_are_wrong_say_so(occluded):
     (occluded / "classes.txt").write_text("fox\nfox\n")
     with pytest.raises(SourceError, match="names the class fox more than once"):
         len(mapped(occluded, MAP, classes_file=str(occluded / "classes.txt")))
-    with pytest.raises(SourceError, match=r"gone\.txt cannot be read"):
+    with pytest.raises(SourceError, match=r"there is no list of classes .*gone\.txt"):
         len(mapped(occluded, MAP, classes_file=str(occluded / "gone.txt")))
     with pytest.raises(ConfigError, match="classes_file is for class_map"):
         ImageFolder("x", classes_file="classes.txt")

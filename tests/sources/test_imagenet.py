@@ -159,13 +159,13 @@ def test_files_that_cannot_be_read_say_so(flat, folders, tmp_path):
     (tmp_path / "noise").write_bytes(b"\xff\xfe\x00\x81")
     (tmp_path / "noise.mat").write_bytes(b"not a matlab file at all, but long enough to have a header" * 9)
     savemat(tmp_path / "other.mat", {"something": 1})
-    for name, message in [("gone", "cannot be read"), ("noise", "not a text file")]:
+    for name, message in [("gone", "there is no file of synsets"), ("noise", "is not text in UTF-8")]:
         with pytest.raises(SourceError, match=message):
             len(ImageNet(str(flat), labels_file=str(tmp_path / name)))
     for name, message in [
-        ("gone.mat", "cannot be read"),
-        ("noise.mat", r"not the meta\.mat"),
-        ("other.mat", r"not the meta\.mat"),
+        ("gone.mat", r"there is no .*gone\.mat.* Give the meta\.mat"),
+        ("noise.mat", "no MATLAB file with usable synsets"),
+        ("other.mat", "no MATLAB file with usable synsets"),
     ]:
         with pytest.raises(SourceError, match=message):
             len(ImageNet(str(folders), classes_file=str(tmp_path / name)))

@@ -9,9 +9,7 @@ import pytest
 
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
-from occbench.core.interfaces import Source
-from occbench.core.plugins import find_plugin
-from occbench.core.types import KEY_PATTERN, Example
+from occbench.core.types import Example
 from occbench.sources.toyparts import ToyParts
 from occbench.sources.toyparts_drawing.classes import CLASSES
 
@@ -32,10 +30,6 @@ def content(example: Example) -> str:
     return fingerprint({"key": example.key, **{name: array.tobytes().hex() for name, array in arrays.items()}})
 
 
-def test_the_name_finds_the_player():
-    assert find_plugin("sources", "toyparts", Source) is ToyParts
-
-
 def test_another_process_draws_the_same_pixels():
     program = (
         "import hashlib; from occbench.sources.toyparts import ToyParts; e = ToyParts(size_px=48)[17]; "
@@ -50,17 +44,6 @@ def test_order_of_access_and_number_of_images_change_nothing(source, examples):
     larger = replace(source, images_per_class=1000)
     for index in (100, 3, 50, 3):
         assert content(source[index]) == content(larger[index]) == content(examples[index])
-
-
-def test_examples_are_what_the_interface_promises(source, examples):
-    for index, example in enumerate(examples):
-        assert example.key == source.key(index)
-        assert KEY_PATTERN.fullmatch(example.key)
-        assert example.image.shape == (96, 96, 3)
-        assert example.image.dtype == np.uint8
-        (label,) = example.labels
-        assert f"-{source.classes[label]}-" in example.key
-    assert len({example.key for example in examples}) == len(examples) == len(source)
 
 
 def test_any_beginning_of_the_source_is_balanced(source, examples):
@@ -156,7 +139,7 @@ def test_images_vary(examples):
 def test_colour_does_not_tell_the_class(source):
     """The nearest class mean in colour, background and object, is right about as often as chance (1 in 12)."""
     train, test = (
-        [replace(source, split=split, images_per_class=60, size_px=32)[index] for index in range(720)]
+        [replace(source, split=split, images_per_class=30, size_px=32)[index] for index in range(360)]
         for split in ("train", "test")
     )
     colours, other = (np.array([e.image[e.object_mask].mean(axis=0) for e in group]) for group in (train, test))
@@ -183,11 +166,3 @@ def test_options_that_make_no_sense_are_refused(options):
     (value,) = options.values()
     with pytest.raises(ConfigError, match=str(value)):
         ToyParts(**options)
-
-
-@pytest.mark.parametrize("index", [-1, 240])
-def test_there_is_no_image_outside_the_source(source, index):
-    with pytest.raises(IndexError, match=str(index)):
-        source[index]
-    with pytest.raises(IndexError):
-        source.key(index)

@@ -139,7 +139,6 @@ def test_scenes_are_pinned(source, examples):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "val"}, "no split 'val'"),
         ({"images": 0}, "images of 1 or more, found 0"),
         ({"size_px": 16}, "32 to 512 px, found size_px 16"),
         ({"objects": (0, 3)}, r"objects are the least and the greatest, in 1 to 8, found \[0, 3\]"),

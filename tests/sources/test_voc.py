@@ -146,7 +146,7 @@ def test_the_fingerprint_sees_a_changed_flag_and_annotation(tmp_path):
         (lambda lists: (lists / "cow_trainval.txt").write_text(""), r"cow_trainval.txt lists no image"),
         (
             lambda lists: (lists / "cow_trainval.txt").write_bytes(b"\xff\xfe"),
-            r"cow_trainval.txt cannot be read as text",
+            r"cow_trainval.txt is not text in UTF-8",
         ),
         (
             lambda lists: (lists / "cow_trainval.txt").write_text("000012 1\n"),
@@ -213,9 +213,6 @@ def test_an_image_that_is_not_there_is_broken(tmp_path):
         source[1]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"), [({"path": ""}, "needs path"), ({"path": "x", "split": "minival"}, "no split 'minival'")]
-)
-def test_options_are_checked(options, message):
-    with pytest.raises(ConfigError, match=message):
-        Voc(**options)
+def test_a_path_is_needed():
+    with pytest.raises(ConfigError, match="needs path"):
+        Voc("")

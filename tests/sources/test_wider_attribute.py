@@ -133,13 +133,10 @@ def test_a_photograph_listed_twice_is_named(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SourceError, match=r"wider_attribute_val.json cannot be read"):
+    with pytest.raises(SourceError, match=r"there is no annotation file .*wider_attribute_val.json"):
         len(WiderAttribute(str(tmp_path), split="val"))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"), [({"path": ""}, "needs path"), ({"path": "x", "split": "all"}, "no split 'all'")]
-)
-def test_options_are_checked(options, message):
-    with pytest.raises(ConfigError, match=message):
-        WiderAttribute(**options)
+def test_a_path_is_needed():
+    with pytest.raises(ConfigError, match="needs path"):
+        WiderAttribute("")

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from occbench.bench.batches.pipeline import ActivationCache
-from occbench.core.training import Batch, Extractor
-from occbench.data.config import build_plugin
+from occbench.core.build import build_plugin
+from occbench.core.networks import Extractor
+from occbench.core.training import Batch
 
 __all__ = ["side_dim", "side_vectors"]
 

@@ -12,13 +12,14 @@ from occbench.bench.images.splits import Split, draw_split
 from occbench.bench.images.twins import occluded_twins
 from occbench.bench.protocol.benchmark import Arm, Benchmark
 from occbench.bench.protocol.twin_family import twin_family
+from occbench.core.build import build_plugin
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Source
 from occbench.core.seeding import stream
 from occbench.core.tasks import Task
 from occbench.core.types import CLEAN, Condition, Example
-from occbench.data.config import PluginSpec, build_plugin
+from occbench.data.config import PluginSpec
 from occbench.data.render import Renderer
 
 __all__ = ["Materials", "load_materials", "test_source_of"]

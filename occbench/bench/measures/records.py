@@ -38,7 +38,7 @@ class Record:
         high: upper end.
         n: images that the value rests on.
         run: fingerprint of the run that made it.
-        part: whether it is of a random part of the image x condition cells (``--precision``) instead of all.
+        part: whether it is of a random part of the image x condition cells (``--half-width``) instead of all.
 
     Raises:
         DatasetError: a number that is not finite or an interval that does not hold the value.

@@ -6,14 +6,14 @@ from pydantic import Field, model_validator
 
 from occbench.bench.protocol.claims import Claim
 from occbench.bench.protocol.rules import LabelRule, SplitRule, TrainRule, facts_of
-from occbench.core.canonical import fingerprint
+from occbench.core.build import build_plugin
 from occbench.core.embedded import Shelf
 from occbench.core.interfaces import Source
+from occbench.core.networks import Head
 from occbench.core.prepare import Prepare
 from occbench.core.training import Method
-from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, build_plugin, read_yaml, validate
+from occbench.data.config import FrozenModel, PluginSpec, apply_overrides, read_yaml, validate
 from occbench.data.recipe import Recipe
-from occbench.models.map_head import Head
 
 __all__ = ["Arm", "Benchmark", "benchmark_names", "load_benchmark"]
 
@@ -66,7 +66,7 @@ class Benchmark(FrozenModel):
     Attributes:
         name: matches the file's.
         description: one or two sentences.
-        reference: CSV under ``benchmarks/reference`` with the paper's numbers, or empty.
+        reference_table: name of a CSV under ``benchmarks/reference`` with the paper's numbers, or empty.
         source: the clean images; the path comes from the command line.
         prepare: the resize rule.
         occlusions: families whose conditions are the test columns.
@@ -90,7 +90,7 @@ class Benchmark(FrozenModel):
 
     name: str
     description: str = ""
-    reference: str = ""
+    reference_table: str = ""
     source: PluginSpec
     prepare: Prepare = Prepare()
     occlusions: Annotated[tuple[PluginSpec, ...], Field(min_length=1)]
@@ -132,12 +132,6 @@ class Benchmark(FrozenModel):
         """The recipe of the benchmark's images under other families."""
         return Recipe(
             name=self.name, source=self.source, prepare=self.prepare, occlusions=occlusions, seed=self.split_seed
-        )
-
-    def split_fingerprint(self, source_fingerprint: str) -> str:
-        """A hash of what decides which images and overlays are tested on."""
-        return fingerprint(
-            [self.split.facts, self.split_seed, self.test_recipe().pixels_fingerprint(), source_fingerprint]
         )
 
 

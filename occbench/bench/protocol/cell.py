@@ -75,8 +75,8 @@ class Cell:
 
     def _named(self) -> list[str]:
         """Return what the arm's options name: players of the user's own may be among it."""
-        values = [*self.arm.method.options.values(), *([self.arm.twins.name] if self.arm.twins else [])]
-        return [value for value in values if isinstance(value, str)]
+        players = [player.name for player in (self.arm.twins, self.arm.head) if player]
+        return [*players, *(value for value in self.arm.method.options.values() if isinstance(value, str))]
 
     def _twins(self) -> dict[str, str]:
         """Name the pixels of the twins trained on; nothing where there are none."""

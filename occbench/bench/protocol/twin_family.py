@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
+from occbench.core.build import build_plugin
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import BrokenImageError, ConfigError
 from occbench.core.interfaces import Occlusion
 from occbench.core.prepare import Prepare
 from occbench.core.types import Condition, Example, Overlay
-from occbench.data.config import PluginSpec, build_plugin
+from occbench.data.config import PluginSpec
+from occbench.data.layout import OVERLAYS_FOLDER
 from occbench.data.manifest import Manifest, read_manifest
-from occbench.data.overlays import OVERLAYS_FOLDER, StoredOverlays, open_overlays
+from occbench.data.overlays import StoredOverlays, open_overlays
 from occbench.data.render import Renderer
 
 __all__ = ["stored_fingerprint", "twin_family"]

@@ -1,4 +1,4 @@
-"""What ``occbench score --data`` may be: a dataset of ``occbench generate``, or a plain folder of class folders."""
+"""What ``occbench score`` takes: a dataset of ``occbench generate``, or a plain folder of class folders."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ from typing import Literal
 from occbench.bench.images.pixel_store import PixelStore
 from occbench.bench.ready.ready_images import fingerprint_of, folder_test_set, load_test_set
 from occbench.bench.scoring.test_set import TestSet
+from occbench.core.build import build_plugin
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError
 from occbench.core.interfaces import Source
 from occbench.core.prepare import Prepare
 from occbench.core.tasks import MULTI_LABEL, SINGLE_LABEL, Task
 from occbench.core.types import CLEAN, Condition, slug
-from occbench.data.config import build_plugin
 from occbench.data.datasets import StoredDataset
-from occbench.data.manifest import MANIFEST, WORK_FOLDER, Manifest, read_manifest
+from occbench.data.layout import MANIFEST_FILE, WORK_FOLDER
+from occbench.data.manifest import Manifest, read_manifest
 
 __all__ = ["ReadyData", "open_data"]
 
@@ -192,7 +193,7 @@ def open_data(
         DatasetError: an unfinished or damaged dataset, or nothing of either kind.
         SourceError: a folder without class folders, or a class folder without an image.
     """
-    if (path / MANIFEST).is_file() or (path / WORK_FOLDER).is_dir() or not _has_folders(path):
+    if (path / MANIFEST_FILE).is_file() or (path / WORK_FOLDER).is_dir() or not _has_folders(path):
         return _Dataset(path, read_manifest(path), stored)
     if stored:
         raise ConfigError(f"{path} is a plain folder of images, which stores no occluded ones: leave --stored out.")

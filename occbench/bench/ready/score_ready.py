@@ -1,15 +1,15 @@
 """`occbench score`: a ready model on a dataset or a folder, without training; the output directory is the state.
 
 It is a run directory like those of `occbench run-benchmark`: ``scores/<test set>/`` with a block for each condition,
-``records.jsonl``, and ``manifest.json`` last. ``facts.json`` says from the first moment on whose it is.
+``records.jsonl``, and ``manifest.json`` last, with an entry ``part`` where a precision left cells out. ``facts.json``
+says from the first moment on whose it is.
 """
 
 import hashlib
 import json
-import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,20 +17,21 @@ import torch
 
 from occbench.bench.batches.pipeline import Pipeline
 from occbench.bench.images.pixel_store import PixelStore
-from occbench.bench.measures.outcomes import Outcomes
-from occbench.bench.measures.records import Record, append_records
+from occbench.bench.measures.records import Record, append_records, latest_records, read_records
 from occbench.bench.measures.summary import Origin, summarise
 from occbench.bench.ready.ready_data import ReadyData
 from occbench.bench.scoring.classify import RenderedPixels, StoredPixels
-from occbench.bench.scoring.matrix import MatrixScorer
-from occbench.bench.scoring.precision import Estimate
+from occbench.bench.scoring.home import LOCK_FILE, exclusive, stored_manifest
+from occbench.bench.scoring.matrix import MatrixScorer, ScoredPart
+from occbench.bench.scoring.precision import Estimate, check_half_width
 from occbench.bench.scoring.scored import records_in
 from occbench.bench.scoring.test_set import TestSet
+from occbench.bench.scoring.work import finished_as_asked, part_entry, work_entries
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.files import hash_file, write_json
+from occbench.core.run_folder import RunFolder
 from occbench.core.tasks import task_entry
-from occbench.data.manifest import MANIFEST, made_with
 from occbench.models.backbone import Backbone
 
 __all__ = ["Scores", "score_dataset"]
@@ -38,6 +39,8 @@ __all__ = ["Scores", "score_dataset"]
 _VERSION: Final = 1  # raised when other numbers come from the same settings
 _FACTS: Final = "facts.json"
 _DECODED: Final = "decoded"
+#: What a call that was stopped at its very beginning leaves.
+_NOT_SCORES: Final = frozenset({_DECODED, LOCK_FILE})
 #: Name of the arm and the method of a model that was not trained here.
 _READY: Final = "ready"
 
@@ -87,34 +90,42 @@ def score_dataset(  # noqa: PLR0913 - one argument for each option of the comman
         ConfigError: a head of another width, images that the model cannot take, or data that cannot be scored.
         BrokenImageError: an image of a folder that cannot be decoded.
         DatasetError: damaged predictions, or an ``out`` that holds something else.
+        StorageError: another process is at work in ``out``, or it cannot be written.
     """
     _check_request(data, pipeline.model, batch_size, half_width)
     dataset = data.stored_rows()
     facts = _facts(data, pipeline)
-    home = Path("runs") / fingerprint(facts) if out is None else out
-    _check_home(home, facts)
-    folder = home / "scores" / facts["test_set"]
-    if (home / MANIFEST).is_file():
-        return Scores(home, _full_records(folder, data, facts), None, data.cells, 0)
-    test = data.load(PixelStore(decoded or home / _DECODED))
+    home = RunFolder(Path("runs") / fingerprint(facts) if out is None else out)
+    _check_home(home.path, facts)
+    earlier = stored_manifest(home, facts)
+    if earlier is not None and finished_as_asked(earlier, half_width):
+        return _found(home, earlier, data, facts)
+    test = data.load(PixelStore(decoded or home.path / _DECODED))
     _try_one(pipeline, test)
-    write_json(home / _FACTS, facts)
+    folder = home.scores(test.fingerprint)
     rendered = RenderedPixels(test, test.occluded, pipeline.device)
     pixels = rendered if dataset is None else StoredPixels(dataset)
     scorer = MatrixScorer(pipeline, test, pixels, dataset is None, folder, batch_size, on_progress)
-    started = time.perf_counter()
-    if half_width is None:
-        part, classified = None, scorer.score_all()
-    else:
-        part, classified = scorer.score_until(half_width)
-    records = _full_records(folder, data, facts) if part is None else _part_records(data, facts, part.top1, part.top5)
-    append_records(home / "records.jsonl", records)
-    if part is not None:
-        asked = {"asked_half_width": half_width, "confidence": 0.95, "cells_of_full_matrix": data.cells}
-        write_json(home / "estimate.json", asdict(part.estimate) | asked)
-        return Scores(home, records, part.estimate, data.cells, classified)
-    _write_manifest(home, data, facts, pipeline, (classified, time.perf_counter() - started))
-    return Scores(home, records, None, data.cells, classified)
+    with exclusive(home.path):
+        write_json(home.path / _FACTS, facts)
+        started = time.perf_counter()
+        part, classified = (None, scorer.score_all()) if half_width is None else scorer.score_until(half_width)
+        score_s = time.perf_counter() - started + (0.0 if earlier is None else float(earlier["score_s"]))
+        records = _records(folder, data, facts, part)
+        append_records(home.records, records)
+        manifest = _manifest(data, facts, pipeline) | work_entries(pipeline.device, 0.0, score_s, classified)
+        if part is not None and half_width is not None:
+            manifest["part"] = part_entry(test.occluded, len(test.images), part.estimate, half_width)
+        write_json(home.manifest, manifest)
+    return Scores(home.path, records, None if part is None else part.estimate, data.cells, classified)
+
+
+def _found(home: RunFolder, manifest: Mapping[str, Any], data: ReadyData, facts: dict[str, Any]) -> Scores:
+    """Return the scores of a run that has been scored as far as is asked."""
+    if (part := manifest.get("part")) is None:
+        return Scores(home.path, _records(home.scores(facts["test_set"]), data, facts, None), None, data.cells, 0)
+    records = tuple(latest_records(read_records(home.records)))
+    return Scores(home.path, records, Estimate(**part["estimate"]), data.cells, 0)
 
 
 def _check_request(data: ReadyData, model: Backbone, batch_size: int, half_width: float | None) -> None:
@@ -125,15 +136,12 @@ def _check_request(data: ReadyData, model: Backbone, batch_size: int, half_width
         )
     if batch_size < 1:
         raise ConfigError(f"a batch holds at least 1 image, found {batch_size}.")
-    if half_width is not None and not 0 < half_width < 1:
-        raise ConfigError(
-            f"a precision is a half-width above 0 and below 100 percentage points, found {100 * half_width:g}."
-        )
+    check_half_width(half_width)
     if data.images == 0:
         raise ConfigError(f"{data.path} has no image: generate it from a source that has some.")
     if half_width is not None and not data.cells:
         raise ConfigError(
-            f"{data.path} is a plain folder: --precision is of the average over occluded columns, and it has none. "
+            f"{data.path} is a plain folder: --half-width is of the average over occluded columns, and it has none. "
             "Leave the option out, or put occlusions on the images with `occbench generate` first."
         )
 
@@ -167,7 +175,7 @@ def _check_home(home: Path, facts: dict[str, Any]) -> None:
     """Refuse a directory that is something else's."""
     file = home / _FACTS
     if not file.is_file():
-        if home.exists() and (not home.is_dir() or any(entry.name != _DECODED for entry in home.iterdir())):
+        if home.exists() and (not home.is_dir() or any(entry.name not in _NOT_SCORES for entry in home.iterdir())):
             raise DatasetError(f"{home} holds something else than scores: give an --out that is absent or empty.")
         return
     try:
@@ -195,40 +203,23 @@ def _try_one(pipeline: Pipeline, test: TestSet) -> None:
         ) from error
 
 
-def _full_records(folder: Path, data: ReadyData, facts: dict[str, Any]) -> tuple[Record, ...]:
-    return tuple(records_in(folder, data.conditions, _origin(data, facts), data.task, data.classes))
+def _records(folder: Path, data: ReadyData, facts: dict[str, Any], part: ScoredPart | None) -> tuple[Record, ...]:
+    origin = Origin(data.name, _READY, _READY, facts["backbone"], facts["seed"], fingerprint(facts))
+    if part is not None:
+        return tuple(summarise(origin, part.top1, part.top5))
+    return tuple(records_in(folder, data.conditions, origin, data.task, data.classes))
 
 
-def _part_records(data: ReadyData, facts: dict[str, Any], top1: Outcomes, top5: Outcomes) -> tuple[Record, ...]:
-    return tuple(summarise(_origin(data, facts), top1, top5))
-
-
-def _origin(data: ReadyData, facts: dict[str, Any]) -> Origin:
-    return Origin(data.name, _READY, _READY, facts["backbone"], facts["seed"], fingerprint(facts))
-
-
-def _write_manifest(
-    home: Path, data: ReadyData, facts: dict[str, Any], pipeline: Pipeline, work: tuple[int, float]
-) -> None:
-    classified, score_s = work
-    device = pipeline.device
-    write_json(
-        home / MANIFEST,
-        {
-            "fingerprint": fingerprint(facts),
-            "benchmark": data.name,
-            "arm": _READY,
-            "facts": facts,
-            "test_set": facts["test_set"],
-            "test_images": data.images,
-            "classes": list(data.classes),
-            **task_entry(data.task),
-            "dataset_fingerprint": data.fingerprint,
-            "backbone_weights": pipeline.model.provenance,
-            "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu",
-            "versions": made_with() | {"torch": torch.__version__},
-            "train_s": 0.0,
-            "score_s": round(score_s, 1),
-            "images_per_s": round(classified / max(score_s, 1e-9), 1),
-        },
-    )
+def _manifest(data: ReadyData, facts: dict[str, Any], pipeline: Pipeline) -> dict[str, Any]:
+    return {
+        "fingerprint": fingerprint(facts),
+        "benchmark": data.name,
+        "arm": _READY,
+        "facts": facts,
+        "test_set": facts["test_set"],
+        "test_images": data.images,
+        "classes": list(data.classes),
+        **task_entry(data.task),
+        "dataset_fingerprint": data.fingerprint,
+        "backbone_weights": pipeline.model.provenance,
+    }

@@ -23,9 +23,11 @@ from occbench.bench.running.journal import journal
 from occbench.bench.running.listener import Listener
 from occbench.bench.running.run import finished_records, run_cell, trained
 from occbench.bench.running.tracking import tracked
+from occbench.bench.scoring.precision import check_half_width
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, StorageError
 from occbench.core.interfaces import Executor
+from occbench.core.run_folder import RunFolder
 from occbench.core.worker import worker_number
 
 __all__ = ["Request", "Workplace", "first_jobs", "run_cells"]
@@ -68,10 +70,7 @@ class Request:
     def __post_init__(self) -> None:
         if self.jobs < 1:
             raise ConfigError(f"--jobs needs 1 job or more, found {self.jobs}.")
-        if self.half_width is not None and not 0 < self.half_width < 1:
-            raise ConfigError(
-                f"a precision is a half-width above 0 and below 100 percentage points, found {100 * self.half_width:g}."
-            )
+        check_half_width(self.half_width)
 
     @property
     def apart(self) -> bool:
@@ -176,7 +175,7 @@ def _run_apart(
 def first_jobs(todo: Sequence[Cell], runs: Path) -> list[Cell]:
     """Return the warm-ups that cells start from and that are not trained yet, each once."""
     found = {start.fingerprint: start for cell in todo if (start := cell.warm_up) is not None}
-    return [start for name, start in found.items() if not (runs / name / "checkpoint.safetensors").is_file()]
+    return [start for name, start in found.items() if not RunFolder(runs / name).checkpoint.is_file()]
 
 
 def _run(job: _Job) -> list[Record]:

@@ -12,6 +12,7 @@ from occbench.bench.protocol.cell import Cell
 from occbench.bench.scoring.partial import cell_files
 from occbench.bench.scoring.score import missing_conditions
 from occbench.bench.scoring.test_set import test_set
+from occbench.core.run_folder import RunFolder
 
 __all__ = ["Left", "left_of", "sum_of"]
 
@@ -41,13 +42,13 @@ def left_of(cell: Cell, materials: Materials, runs: Path, *, scored: bool = True
         runs: folder of all runs.
         scored: whether the cell is scored after its training; a warm-up is not.
     """
-    home = runs / cell.fingerprint
+    home = RunFolder(runs / cell.fingerprint)
     if not scored:
         return Left(_epochs_left(cell, home))
     test = test_set(materials)
-    scores = home / "scores" / test.fingerprint
+    scores = home.scores(test.fingerprint)
     missing = len(missing_conditions(test.conditions, scores))
-    finished = not missing and (home / "manifest.json").is_file()
+    finished = not missing and home.finished
     kept = sum(map(_rows, cell_files(scores))) if missing else 0
     predictions = max(0, missing * len(test.images) - kept)
     return Left(0 if finished else _epochs_left(cell, home), predictions)
@@ -59,11 +60,10 @@ def sum_of(parts: Iterable[Left]) -> Left:
     return Left(sum(part.epochs for part in found), sum(part.predictions for part in found))
 
 
-def _epochs_left(cell: Cell, home: Path) -> int:
-    if (home / "checkpoint.safetensors").is_file() or not cell.arm.build().has_epochs:
+def _epochs_left(cell: Cell, home: RunFolder) -> int:
+    if home.checkpoint.is_file() or not cell.arm.build().has_epochs:
         return 0
-    curves = home / "train" / "curves.csv"
-    done = len(curves.read_text(encoding="utf-8").splitlines()) - 1 if curves.is_file() else 0
+    done = len(home.curves.read_text(encoding="utf-8").splitlines()) - 1 if home.curves.is_file() else 0
     return max(0, cell.benchmark.train.epochs - done)
 
 

@@ -98,12 +98,12 @@ class MatrixScorer:
         """
         if self.test.images.task is MULTI_LABEL:
             raise ConfigError(
-                "--precision is of accuracies, and mAP is no mean over images: leave it out where images have several "
+                "--half-width is of accuracies, and mAP is no mean over images: leave it out where images have several "
                 "labels."
             )
         if CLEAN not in self.test.conditions:
             raise ConfigError(
-                "--precision needs a clean column beside the part, and this test set has none: leave it out."
+                "--half-width needs a clean column beside the part, and this test set has none: leave it out."
             )
         classified = self.score_clean()
         matrix = self._matrix()

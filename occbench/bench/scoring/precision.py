@@ -1,4 +1,4 @@
-"""Scoring only as many cells as a promised precision needs, for ``--precision 0.25`` (half-width in points).
+"""Scoring only as many cells as a promised precision needs, for ``--half-width 0.25`` (half-width in points).
 
 The promise is about the **full matrix**, a finite population: with the stated confidence (95 %) the estimate lies
 within the half-width of the pattern average that scoring every image under every occluded condition would give. It is
@@ -29,13 +29,25 @@ from numpy.typing import NDArray
 from occbench.core.errors import ConfigError, DatasetError
 from occbench.core.seeding import stream
 
-__all__ = ["CellDesign", "Estimate", "estimate", "score_until"]
+__all__ = ["CellDesign", "Estimate", "check_half_width", "estimate", "score_until"]
 
 Images = NDArray[np.int64]
 Conditions = NDArray[np.int64]
 
 #: No decision to stop on fewer images than this: the variance of a few images is too uncertain to trust.
 _MINIMUM_IMAGES: Final = 200
+
+
+def check_half_width(half_width: float | None) -> None:
+    """Refuse a promise that makes no sense.
+
+    Raises:
+        ConfigError: a half-width, a share, that is not above 0 and below 1; None, which scores everything, is none.
+    """
+    if half_width is not None and not 0 < half_width < 1:
+        raise ConfigError(
+            f"--half-width asks for a half-width above 0 and below 100 percentage points, found {100 * half_width:g}."
+        )
 
 
 @dataclass(frozen=True)
@@ -193,7 +205,7 @@ def score_until(
     Args:
         design: the order of the cells.
         score: (images, conditions) of a block -> bool, right or wrong, for each of its cells.
-        half_width: what is promised, a share: 0.0025 for ``--precision 0.25``.
+        half_width: what is promised, a share: 0.0025 for ``--half-width 0.25``.
         confidence: of the promise.
 
     Returns:

@@ -9,10 +9,11 @@ from occbench.bench.measures.outcomes import AVERAGE, check_paired
 from occbench.bench.protocol.claims import Claim
 from occbench.bench.protocol.reference import ReferenceRow
 from occbench.bench.tables.breakdowns import classes_worst_first, curves, estimate, heat_maps
+from occbench.bench.tables.comparable import TrainedArm
 from occbench.bench.tables.comparisons import resample
-from occbench.bench.tables.finished_runs import TrainedArm
 from occbench.bench.tables.measured import Measured, group_columns
-from occbench.core.results import ClassAccuracy, Curve, HeatMap, TableCell
+from occbench.core.results.breakdowns import ClassAccuracy, Curve, HeatMap
+from occbench.core.results.rows import TableCell
 from occbench.core.types import CLEAN
 
 __all__ = ["AccuracyTable"]

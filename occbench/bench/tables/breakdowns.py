@@ -14,9 +14,10 @@ import numpy as np
 from occbench.bench.measures.metrics import accuracy_by_class, accuracy_by_group, hidden_share
 from occbench.bench.measures.outcomes import Outcomes
 from occbench.bench.measures.statistics import clustered_interval, seed_spread, wilson
-from occbench.bench.tables.finished_runs import TrainedArm
+from occbench.bench.tables.comparable import TrainedArm
 from occbench.bench.tables.stored_conditions import natural
-from occbench.core.results import ClassAccuracy, Curve, HeatMap, Number
+from occbench.core.results.breakdowns import ClassAccuracy, Curve, HeatMap
+from occbench.core.results.rows import Number
 from occbench.core.types import Condition
 
 __all__ = [

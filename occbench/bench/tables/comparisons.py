@@ -11,8 +11,8 @@ from occbench.bench.measures.outcomes import AVERAGE
 from occbench.bench.measures.resampling import DRAWS, holm, joint_draws
 from occbench.bench.protocol.claims import Claim, judge
 from occbench.bench.protocol.reference import PublishedClaim
-from occbench.bench.tables.finished_runs import TrainedArm
-from occbench.core.results import ClaimVerdict, Comparison, Number
+from occbench.bench.tables.comparable import TrainedArm
+from occbench.core.results.rows import ClaimVerdict, Comparison, Number
 from occbench.core.types import CLEAN
 
 __all__ = ["Resampled", "compare", "judge_claims", "resample"]

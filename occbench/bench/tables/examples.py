@@ -18,7 +18,9 @@ from occbench.bench.scoring.label_predictions import read_label_block, stored_la
 from occbench.bench.scoring.predictions import block_file
 from occbench.bench.scoring.test_set import test_set
 from occbench.core.errors import DatasetError
-from occbench.core.results import ExampleAnswer, ExamplePrediction, ResultSet
+from occbench.core.results.examples import ExampleAnswer, ExamplePrediction
+from occbench.core.results.result_set import ResultSet
+from occbench.core.run_folder import RunFolder
 from occbench.core.types import Condition
 
 __all__ = ["Answers", "example_predictions", "read_answers"]
@@ -69,14 +71,14 @@ def example_predictions(
             "--source and --set as for `occbench run-benchmark`, or leave --examples out."
         )
     first = {run.label: run.fingerprint for run in reversed(results.runs)}
-    scores = {row.label: runs / first[row.label] / "scores" / results.test_set for row in results.rows}
+    scores = {row.label: RunFolder(runs / first[row.label]).scores(results.test_set) for row in results.rows}
     chosen = _choose(len(test.images), test.occluded or test.conditions, count)
     shown = {condition.name: condition for _, condition in chosen}.values()
     for row, folder in scores.items():
         if not all(block_file(folder, condition).is_file() for condition in shown):
             raise DatasetError(
-                f"examples need every prediction, and {row} was scored in part: run the benchmark without --precision, "
-                "or leave --examples out."
+                f"examples need every prediction, and {row} was scored in part: run the benchmark without "
+                "--half-width, or leave --examples out."
             )
     return _examples(materials, chosen, scores)
 

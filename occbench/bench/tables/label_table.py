@@ -17,11 +17,12 @@ from occbench.bench.measures.statistics import combined_half_width
 from occbench.bench.protocol.claims import Claim
 from occbench.bench.protocol.reference import ReferenceRow
 from occbench.bench.tables.breakdowns import Regroup, heat_maps, share_of, shares_of
+from occbench.bench.tables.comparable import TrainedArm
 from occbench.bench.tables.comparisons import Resampled
-from occbench.bench.tables.finished_runs import TrainedArm
 from occbench.bench.tables.measured import Measured, group_columns
 from occbench.core.errors import ConfigError
-from occbench.core.results import ClassAccuracy, Curve, HeatMap, MetricTable, Number, TableCell
+from occbench.core.results.breakdowns import ClassAccuracy, Curve, HeatMap, MetricTable
+from occbench.core.results.rows import Number, TableCell
 from occbench.core.types import CLEAN
 
 __all__ = ["LabelTable"]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from occbench.bench.measures.outcomes import Columns, member_groups
 from occbench.bench.protocol.claims import Claim
 from occbench.bench.protocol.reference import ReferenceRow
+from occbench.bench.tables.comparable import TrainedArm
 from occbench.bench.tables.comparisons import Resampled
-from occbench.bench.tables.finished_runs import TrainedArm
 from occbench.bench.tables.stored_conditions import natural
-from occbench.core.results import ClassAccuracy, Curve, HeatMap, MetricTable, TableCell
+from occbench.core.results.breakdowns import ClassAccuracy, Curve, HeatMap, MetricTable
+from occbench.core.results.rows import TableCell
 from occbench.core.types import CLEAN
 
 __all__ = ["Measured", "group_columns"]

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from occbench.bench.protocol.reference import ReferenceRow, same_backbone
-from occbench.bench.tables.finished_runs import Comparable, FinishedRun, TrainedArm
+from occbench.bench.tables.comparable import Comparable, TrainedArm
+from occbench.bench.tables.finished_runs import FinishedRun
 from occbench.core.canonical import canonical_json, fingerprint
-from occbench.core.results import RunEntry
+from occbench.core.results.result_set import RunEntry
+from occbench.core.run_folder import RunFolder
 
 __all__ = ["describe_runs", "provenance_of", "warnings_of"]
 
@@ -104,9 +106,9 @@ def _limits(arms: Sequence[TrainedArm], tables: Sequence[Comparable], beside: Ma
     if parts := [run for run in runs if run.part]:
         shared = runs[0].top1.cells_by_condition[1:].sum()
         found.append(
-            f"{len(parts)} of {len(runs)} runs were scored in part (--precision). Every number is of the {shared:,} "
+            f"{len(parts)} of {len(runs)} runs were scored in part (--half-width). Every number is of the {shared:,} "
             f"random cells, of {parts[0].part['cells_of_full_matrix']:,}, that all rows have. The same command without "
-            "--precision scores the others."
+            "--half-width scores the others."
         )
     if any(run.facts.get("train", {}).get("paper_selection") for run in runs):
         found.append(
@@ -124,8 +126,8 @@ def _limits(arms: Sequence[TrainedArm], tables: Sequence[Comparable], beside: Ma
 
 def _may_belong(home: Path, test_set: str) -> bool:
     """Whether an unfinished run is of this test set, or has not got far enough to tell."""
-    scored = home / "scores"
-    return not scored.is_dir() or (scored / test_set).is_dir()
+    run = RunFolder(home)
+    return not run.all_scores.is_dir() or run.scores(test_set).is_dir()
 
 
 def _weights(run: FinishedRun) -> str:

@@ -18,12 +18,15 @@ from occbench.bench.protocol.reference import (
     row_beside,
 )
 from occbench.bench.tables.accuracy_table import AccuracyTable
+from occbench.bench.tables.comparable import Comparable, TrainedArm, comparable, on_shared_cells
 from occbench.bench.tables.comparisons import compare, judge_claims
-from occbench.bench.tables.finished_runs import Comparable, TrainedArm, comparable, find_runs, on_shared_cells
+from occbench.bench.tables.finished_runs import find_runs
 from occbench.bench.tables.label_table import LabelTable
 from occbench.bench.tables.measured import Measured
 from occbench.bench.tables.provenance import describe_runs, provenance_of, warnings_of
-from occbench.core.results import Cost, PublishedRow, ResultRow, ResultSet
+from occbench.core.results.breakdowns import Cost
+from occbench.core.results.result_set import ResultSet
+from occbench.core.results.rows import PublishedRow, ResultRow
 from occbench.core.tasks import MULTI_LABEL
 
 __all__ = ["Published", "build_results", "published_for"]
@@ -44,7 +47,7 @@ class Published:
     claims: tuple[PublishedClaim, ...] = ()
 
 
-def build_results(runs: Path, file: str = "", *, draws: int = DRAWS) -> tuple[ResultSet, ...]:
+def build_results(runs: str | Path, file: str = "", *, draws: int = DRAWS) -> tuple[ResultSet, ...]:
     """Read every finished run of a folder and put them into tables.
 
     Runs share a table when benchmark, test set and training rule agree; a table per combination otherwise.
@@ -59,7 +62,7 @@ def build_results(runs: Path, file: str = "", *, draws: int = DRAWS) -> tuple[Re
         DatasetError: no finished run, a damaged manifest or block, or arms scored on different cells.
     """
     extra = load_benchmark(file) if file else None
-    finished, begun = find_runs(runs)
+    finished, begun = find_runs(Path(runs))
     tables = comparable(finished)
     return tuple(_result_set(table, tables, begun, published_for(table.benchmark, extra), draws) for table in tables)
 
@@ -80,7 +83,7 @@ def published_for(name: str, extra: Benchmark | None = None) -> Published:
         return Published((), reference_table(name) if name in reference_names() else (), claims)
     known = {published.claim.text for published in claims if published.claim}
     own = tuple(PublishedClaim("", Claim(text), None, "", "") for text in loaded.claims if text not in known)
-    rows = reference_table(loaded.reference) if loaded.reference else ()
+    rows = reference_table(loaded.reference_table) if loaded.reference_table else ()
     return Published(tuple(loaded.arms), rows, claims + own)
 
 

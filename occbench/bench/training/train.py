@@ -162,7 +162,7 @@ def _pixel_change(method: Method, run: Training) -> PixelChange | None:
 def _seeded(device: torch.device, seed: int, epoch: int) -> Iterator[None]:
     """Seed torch's global generators, which dropout and stochastic depth draw from, and put them back afterwards."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(stream(seed, "train", "layers", epoch).integer(0, 2**31))
+        torch.manual_seed(stream(seed, "train", "layers", epoch).seed())
         yield
 
 

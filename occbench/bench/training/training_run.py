@@ -18,7 +18,7 @@ from occbench.bench.images.images import ImageSet, render_batch
 from occbench.bench.images.materials import Materials
 from occbench.bench.protocol.benchmark import Arm
 from occbench.core.errors import ConfigError
-from occbench.core.seeding import stream
+from occbench.core.seeding import stream, torch_seeded
 from occbench.core.tasks import SINGLE_LABEL, Task
 from occbench.core.training import Method, TrainingRun
 from occbench.models.trainable import adaptable, hold_statistics
@@ -29,7 +29,7 @@ __all__ = ["Prediction", "Training", "extend", "generator"]
 def generator(seed: int, *names: str | int) -> Generator:
     """Return a torch generator on the CPU started from a named stream."""
     made = Generator()
-    made.manual_seed(stream(seed, "train", *names).integer(0, 2**31))
+    made.manual_seed(stream(seed, "train", *names).seed())
     return made
 
 
@@ -164,8 +164,7 @@ def extend(pipeline: Pipeline, method: Method, seed: int) -> None:
     Raises:
         ConfigError: the method made something else than a module.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(stream(seed, "train", "extension").integer(0, 2**31))
+    with torch_seeded(stream(seed, "train", "extension").seed()):
         made = method.build(Prediction(pipeline))
     if made is not None and not isinstance(made, nn.Module):  # anything else would be neither trained nor stored
         raise ConfigError(f"the method's build returned a {type(made).__name__}: return a torch module, or None.")

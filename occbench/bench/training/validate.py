@@ -12,16 +12,13 @@ from torch import Tensor
 
 from occbench.bench.training.training_run import Prediction
 from occbench.bench.training.trial import Broken, Trial, attempt
+from occbench.core.build import build_plugin
 from occbench.core.canonical import canonical_json
 from occbench.core.errors import ConfigError, PluginError
 from occbench.core.tasks import MULTI_LABEL
-from occbench.core.training import Method
-from occbench.data.config import build_plugin
+from occbench.core.training import NEEDS, Method
 
 __all__ = ["Check", "validate_method"]
-
-#: What ``TrainingRun`` offers.
-_OFFERED: Final = frozenset({"map", "masks", "overlays", "pairs"})
 
 
 @dataclass(frozen=True)
@@ -95,8 +92,8 @@ def _can_be_pickled(method: Method, _: Trial) -> None:
 
 
 def _needs_what_there_is(method: Method, _: Trial) -> None:
-    if unknown := sorted(method.needs - _OFFERED):
-        raise Broken(f"needs asks for {', '.join(unknown)}; the trainer offers {', '.join(sorted(_OFFERED))}.")
+    if unknown := sorted(method.needs - NEEDS):
+        raise Broken(f"needs asks for {', '.join(unknown)}; the trainer offers {', '.join(sorted(NEEDS))}.")
 
 
 def _module_is_built(_: Method, trial: Trial) -> None:

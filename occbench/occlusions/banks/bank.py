@@ -6,7 +6,6 @@ Looks are the rows and categories the columns of the grid of Cen et al. 2021, se
 so ``occbench-30/look1`` and ``occbench-30/look2+look3`` are the two sides of their cross-pattern protocol.
 """
 
-import difflib
 import hashlib
 import io
 import re
@@ -20,8 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, Field, ValidationError
 
+from occbench.core.boxes import cropped
 from occbench.core.canonical import fingerprint
 from occbench.core.errors import ConfigError, OcclusionError
+from occbench.core.messages import did_you_mean
+from occbench.core.pictures import UNREADABLE
 from occbench.core.types import KEY_PATTERN, slug
 
 __all__ = ["LISTING_NAME", "Occluder", "OccluderBank", "load_bank"]
@@ -95,8 +97,7 @@ class OccluderBank:
             if occluder.name == name:
                 return occluder
         known = [occluder.name for occluder in self.occluders]
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"It has: {', '.join(known)}."
+        hint = did_you_mean(name, known, f"It has: {', '.join(known)}.")
         raise ConfigError(f"bank {self.name} has no occluder {name!r}. {hint}")
 
     def row(self, *looks: int) -> "OccluderBank":
@@ -222,7 +223,7 @@ def _read_cutout(path: Path) -> tuple[NDArray[np.uint8], str]:
         with Image.open(io.BytesIO(data)) as picture:
             has_alpha = picture.has_transparency_data
             rgba = np.array(picture.convert("RGBA"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise OcclusionError(
             f"{path} cannot be read as an image ({error}): replace it, or take it out of the folder."
         ) from error
@@ -232,7 +233,6 @@ def _read_cutout(path: Path) -> tuple[NDArray[np.uint8], str]:
     if not visible.any():
         raise OcclusionError(f"{path} is fully transparent: it would hide nothing. Replace it, or take it out.")
     rgba[~visible] = 0
-    rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
-    rgba = np.ascontiguousarray(rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    rgba = cropped(rgba, visible)
     rgba.flags.writeable = False
     return rgba, hashlib.sha256(data).hexdigest()

@@ -1,7 +1,5 @@
 """Turns one annotated object of a photograph into an RGBA cut-out, or says why it will not do."""
 
-import hashlib
-import io
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -11,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from occbench.core.boxes import cropped
 from occbench.core.errors import ConfigError, SourceError
-from occbench.core.rle import decode_runs
+from occbench.core.pictures import UNREADABLE
+from occbench.core.rle import rasterise
 
-__all__ = ["CutRule", "UnusableObjectError", "decode_mask", "encode", "lift", "main_piece"]
+__all__ = ["CutRule", "UnusableObjectError", "decode_mask", "lift", "main_piece"]
 
 
 class UnusableObjectError(SourceError):
@@ -34,6 +34,9 @@ class CutRule:
         fill: smallest share that the mask covers of the square about its box. An occluder of fill 0.25 fits into any
             square image up to the ratio 0.25.
         solidity: smallest share that the mask covers of its convex hull; lower ones are mostly cut up by other objects.
+
+    Raises:
+        ConfigError: an option is out of its range.
     """
 
     per_category: int = 3
@@ -73,21 +76,14 @@ def decode_mask(segmentation: object, height: int, width: int) -> NDArray[np.uin
     Raises:
         UnusableObjectError: it is none of these.
     """
-    from pycocotools import mask as codec  # here, because nothing else needs its compiled module
-
-    # Checked first: the decoder raises bare Exception, and reads beyond short run lengths.
-    if isinstance(segmentation, list) and segmentation and all(map(_is_polygon, segmentation)):
-        return decode_runs(codec.merge(codec.frPyObjects(segmentation, height, width)))
-    if isinstance(segmentation, dict) and list(segmentation.get("size", ())) == [height, width]:
-        counts = segmentation.get("counts")
-        try:
-            if isinstance(counts, list) and sum(counts) == height * width and min(counts) >= 0:
-                return decode_runs(codec.frPyObjects(segmentation, height, width))
-            if isinstance(counts, str | bytes):
-                return decode_runs(segmentation)
-        except (TypeError, ValueError) as error:
-            raise UnusableObjectError("broken segmentation") from error
-    raise UnusableObjectError("broken segmentation")
+    # the decoder takes a polygon of two points for a box
+    polygons = isinstance(segmentation, list) and segmentation and all(map(_is_polygon, segmentation))
+    if not polygons and not (isinstance(segmentation, dict) and segmentation.get("size") == [height, width]):
+        raise UnusableObjectError("broken segmentation")
+    try:
+        return rasterise([segmentation], height, width).view(np.uint8)
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise UnusableObjectError("broken segmentation") from error
 
 
 def _is_polygon(ring: object) -> bool:
@@ -135,7 +131,7 @@ def lift(photograph: Path, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     try:
         with Image.open(photograph) as picture:
             colour = np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise UnusableObjectError("unreadable image") from error
     if colour.shape[:2] != mask.shape:
         raise UnusableObjectError("image of another size")
@@ -143,12 +139,4 @@ def lift(photograph: Path, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     inside = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     alpha = np.rint(np.clip(inside / 2, 0, 1) * 255).astype(np.uint8)
     rgba = np.dstack([colour * mask[..., None], alpha])
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return np.ascontiguousarray(rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-
-
-def encode(rgba: NDArray[np.uint8]) -> tuple[bytes, str]:
-    """Return an RGBA picture as PNG bytes and their SHA-256."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgba).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue(), hashlib.sha256(buffer.getvalue()).hexdigest()
+    return cropped(rgba, mask > 0)

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occbench.core.errors import ConfigError, SourceError
-from occbench.core.files import write_bytes, write_json
 from occbench.core.types import slug
 from occbench.occlusions.banks.bank import LISTING_NAME
-from occbench.occlusions.banks.cutting import CutRule, UnusableObjectError, decode_mask, encode, lift, main_piece
+from occbench.occlusions.banks.cutting import CutRule, UnusableObjectError, decode_mask, lift, main_piece
+from occbench.occlusions.banks.writing import NewOccluder, write_bank
 
 __all__ = ["CutReport", "cut_occluders"]
 
@@ -68,22 +68,8 @@ def cut_occluders(
     if not cuts:
         found = ", ".join(f"{number} {reason}" for reason, number in cutter.skipped.most_common()) or "it has none"
         raise SourceError(f"no object in {annotations} makes an occluder ({found}): relax the rule, or add images.")
-    (out / LISTING_NAME).unlink(missing_ok=True)
-    entries = [_write(out, cut) for cut in cuts]
-    write_json(out / LISTING_NAME, {"name": slug(out.name), "licence": _LICENCE, "occluders": entries})
-    return CutReport(tuple(cut.name for cut in cuts), dict(sorted(cutter.skipped.items())))
-
-
-@dataclass(frozen=True, eq=False)
-class _Cut:
-    category: str
-    look: int
-    rgba: NDArray[np.uint8]
-    source: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.category}{self.look}"
+    written = write_bank(out, slug(out.name), _LICENCE, cuts)
+    return CutReport(written, dict(sorted(cutter.skipped.items())))
 
 
 class _Cutter:
@@ -97,11 +83,11 @@ class _Cutter:
         self._folder = images
         self._rule = rule
 
-    def cuts(self) -> Iterator[_Cut]:
+    def cuts(self) -> Iterator[NewOccluder]:
         for category, candidates in self._by_category():
             pictures = islice(self._pictures(candidates), self._rule.per_category)
             for look, (rgba, source) in enumerate(pictures, start=1):
-                yield _Cut(category, look, rgba, source)
+                yield NewOccluder(category, look, rgba, source)
 
     def _by_category(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """Return (category, what passes by its annotation alone, largest box first), richest category first."""
@@ -160,20 +146,3 @@ def _read(path: Path) -> dict[str, list[dict[str, Any]]]:
         if not isinstance(rows, list) or not all(isinstance(row, dict) and keys <= row.keys() for row in rows):
             raise SourceError(f"{path} is not a COCO instances file: it needs {part} with {', '.join(sorted(keys))}.")
     return {part: found[part] for part in needed}
-
-
-def _write(out: Path, cut: _Cut) -> dict[str, object]:
-    data, digest = encode(cut.rgba)
-    write_bytes(out / f"{cut.name}.png", data)
-    height, width = cut.rgba.shape[:2]
-    return {
-        "name": cut.name,
-        "category": cut.category,
-        "look": cut.look,
-        "file": f"{cut.name}.png",
-        "sha256": digest,
-        "width": width,
-        "height": height,
-        "alpha_share": round(int(cut.rgba[..., 3].sum(dtype=np.int64)) / 255 / (height * width), 4),
-        "source": cut.source,
-    }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from occbench.core.errors import OcclusionError
+from occbench.core.resize import resize
 from occbench.occlusions.banks.bank import Occluder
 
 __all__ = ["RATIO_TOLERANCE", "Patch", "resample", "scale_to_ratio"]
@@ -101,7 +102,7 @@ def resample(plane: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     reach_x, reach_y = columns / scale / 2, rows / scale / 2
     region = (centre_x - reach_x, centre_y - reach_y, centre_x + reach_x, centre_y + reach_y)
     padded = Image.fromarray(np.pad(plane, margin))
-    return np.asarray(padded.resize((columns, rows), _FILTER, box=region))
+    return np.asarray(resize(padded, (columns, rows), _FILTER, region))
 
 
 def _scaled(rgba: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from occbench.core.seeding import Stream
 from occbench.sources.toyparts_drawing import animals, household, vehicles
 from occbench.sources.toyparts_drawing.outlines import Layer
 
-__all__ = ["CLASSES", "ObjectClass"]
+__all__ = ["CLASSES", "CLASS_NAMES", "ObjectClass"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +44,5 @@ CLASSES: Final[Mapping[str, ObjectClass]] = MappingProxyType(
         "watering_can": ObjectClass(household.watering_can, "spout", "teapot"),
     }
 )
+#: In label order.
+CLASS_NAMES: Final = tuple(CLASSES)

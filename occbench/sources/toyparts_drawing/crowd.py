@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occbench.core.seeding import Stream, stream
-from occbench.sources.toyparts_drawing.classes import CLASSES
+from occbench.sources.toyparts_drawing.classes import CLASS_NAMES, CLASSES
 from occbench.sources.toyparts_drawing.clutter import clutter
 from occbench.sources.toyparts_drawing.outlines import Layer
 from occbench.sources.toyparts_drawing.paint import backdrop, developed, painted
@@ -22,7 +22,6 @@ __all__ = ["Crowd", "Placed", "Seen", "draw_crowd", "place_crowd", "see_crowd"]
 _MEASURED_PX: Final = 64
 #: Poses that are tried for each object; the one that overlaps the others least is taken.
 _TRIES: Final = 2
-_NAMES: Final = tuple(CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +77,11 @@ def place_crowd(crowd: Crowd) -> tuple[Placed, ...]:
     draw = crowd.draw("classes")
     least, most = crowd.objects
     count = draw.integer(least, most + 1)
-    labels = np.array([crowd.number % len(_NAMES), *draw.integers(len(_NAMES), count)])[:count]
+    labels = np.array([crowd.number % len(CLASS_NAMES), *draw.integers(len(CLASS_NAMES), count)])[:count]
     placed: list[Placed] = []
     taken: list[NDArray[np.float64]] = []
     for number, label in enumerate(labels[draw.permutation(count)]):
-        looks = CLASSES[_NAMES[label]].draw(crowd.draw("shape", number))
+        looks = CLASSES[CLASS_NAMES[label]].draw(crowd.draw("shape", number))
         tries = [posed(looks, crowd.draw("pose", number, attempt), crowd.extents) for attempt in range(_TRIES)]
         boxes = [_box(layers) for layers in tries]
         best = int(np.argmin([sum(_common(box, other) for other in taken) for box in boxes]))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 import torch
-from occbench.core.training import Extractor
+from occbench.core.networks import Extractor
 
 @dataclass(frozen=True)
 class Convolution(Extractor):

@@ -11,7 +11,7 @@ from occbench.bench.ready.score_ready import score_dataset
 from occbench.bench.tables.table import build_results
 from occbench.core.errors import BrokenImageError, ConfigError, DatasetError, SourceError
 from occbench.core.prepare import Prepare, prepare
-from occbench.report.benchmark_report import write_report
+from occbench.report.results_report import write_report
 from occbench.sources.image_folder import ImageFolder
 
 
@@ -55,7 +55,7 @@ def test_a_broken_image_of_a_folder_is_named(tiny_images, make_pipeline, tmp_pat
 def test_what_a_plain_folder_has_not_is_refused(tiny_images, make_pipeline, tmp_path):
     with pytest.raises(ConfigError, match="leave --stored out"):
         open_data(tiny_images, stored=True)
-    with pytest.raises(ConfigError, match="--precision is of the average over occluded columns"):
+    with pytest.raises(ConfigError, match="--half-width is of the average over occluded columns"):
         score_dataset(open_data(tiny_images), make_pipeline(classes=3), tmp_path / "run", half_width=0.01)
     with pytest.raises(ConfigError, match="3 classes and the head of tiny has 12"):
         score_dataset(open_data(tiny_images), make_pipeline(classes=12), tmp_path / "run")

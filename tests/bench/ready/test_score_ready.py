@@ -129,18 +129,25 @@ def test_a_promise_scores_a_part_and_the_full_run_only_the_rest(large, make_pipe
         for pair in zip(*(table[name].to_pylist() for name in ("image", "condition")), strict=True)
     }
     assert len(cells) == sum(map(len, stored)) == estimate.n_cells, "no cell twice"
-    assert json.loads((out / "estimate.json").read_text())["n_cells"] == estimate.n_cells
-    assert not (out / "manifest.json").exists()
+    part = json.loads((out / "manifest.json").read_text())["part"]
+    assert (part["estimate"]["n_cells"], part["cells_of_full_matrix"]) == (estimate.n_cells, first.cells)
+    (table,) = build_results(tmp_path, "")
+    assert table.images == 240, "a report reads the part"
 
     again = score_dataset(large, pipeline, out, half_width=0.03)
     assert (again.classified, again.estimate) == (0, estimate)
+    assert again.records == first.records
 
     rest = score_dataset(large, pipeline, out)
     assert rest.classified == rest.cells - estimate.n_cells
+    assert "part" not in json.loads((out / "manifest.json").read_text())
     scratch = score_dataset(large, pipeline, tmp_path / "scratch")
     assert scores_of(rest, bytes_of) == scores_of(scratch, bytes_of)
     latest = {record.identity: record for record in latest_records(read_records(out / "records.jsonl"))}
     assert all(latest[record.identity] == record for record in scratch.records), "the part's numbers are superseded"
+    score_dataset(large, pipeline, tmp_path / "again", half_width=0.03)
+    (table,) = build_results(tmp_path, "")
+    assert [row.seeds for row in table.rows] == [(0,)], "one model, however often it was scored"
     full = next(record.value for record in rest.records if (record.metric, record.group) == ("top1", "avg"))
     assert abs(100 * estimate.value - full) <= 3 * 100 * estimate.half_width
 

@@ -18,9 +18,9 @@ from occbench.bench.batches.pipeline import ActivationCache
 from occbench.bench.images.materials import load_materials
 from occbench.bench.measures.records import read_records
 from occbench.bench.protocol.cell import cells
-from occbench.bench.running.home import exclusive
 from occbench.bench.running.listener import Listener
 from occbench.bench.running.run import run_cell
+from occbench.bench.scoring.home import exclusive
 from occbench.core.errors import ConfigError, DatasetError, StorageError
 from occbench.models.load import load_backbone
 from occbench.sources.toyparts import ToyParts
@@ -250,7 +250,8 @@ def test_a_changed_setting_is_a_new_run(materials, tiny_benchmark, changes):
 
 
 def test_what_changes_no_number_changes_no_name(materials, tiny_materials):
-    other = tiny_materials(description="words", reference="none.csv", claims=["avg(C-Full) > avg(C)"], seeds=[0, 1])
+    changes = {"reference_table": "none.csv", "claims": ["avg(C-Full) > avg(C)"], "seeds": [0, 1]}
+    other = tiny_materials(description="words", **changes)
     assert cell_of(other).fingerprint == cell_of(materials).fingerprint
 
 
@@ -262,16 +263,18 @@ def test_names_of_cells_are_unique(tiny_benchmark):
     assert len({cell.fingerprint for cell in named}) == 6
 
 
-def test_an_edited_method_file_is_a_new_run(tiny_benchmark, tmp_path):
+@pytest.mark.parametrize("role", ["Method", "Head"])
+def test_an_edited_file_of_the_users_is_a_new_run(tiny_benchmark, tmp_path, role):
     file = tmp_path / "mine.py"
-    file.write_text("from occbench.core.training import Method\n\nclass Mine(Method):\n    pass\n")
-    benchmark = tiny_benchmark(arms={"Mine": {"method": {"name": f"{file}:Mine"}}})
+    file.write_text(f"from occbench import {role}\n\nclass Mine({role}):\n    pass\n")
+    arm = {"method": {"name": "fine_tune"}} | {role.lower(): {"name": f"{file}:Mine"}}
+    benchmark = tiny_benchmark(arms={"Mine": arm})
 
     def name():
         return {cell.arm_name: cell.fingerprint for cell in cells(benchmark, {}, "images")}
 
     before = name()
-    file.write_text(file.read_text() + "\n# another method\n")
+    file.write_text(file.read_text() + "\n# edited\n")
     assert name()["Mine"] != before["Mine"]
     assert name()["C"] == before["C"]
 

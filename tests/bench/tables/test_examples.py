@@ -101,5 +101,5 @@ def test_runs_that_were_scored_in_part_have_no_examples(runs, materials):
     (results,) = build_results(runs, draws=50)
     for block in runs.glob("C-Full/scores/*/block-*_c.parquet"):
         block.unlink()
-    with pytest.raises(DatasetError, match="C-Full was scored in part: run the benchmark without --precision"):
+    with pytest.raises(DatasetError, match="C-Full was scored in part: run the benchmark without --half-width"):
         example_predictions(results, runs, materials, 24)

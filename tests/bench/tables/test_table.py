@@ -348,7 +348,7 @@ def test_a_manifest_of_another_version_is_one_line(tmp_path):
     with pytest.raises(DatasetError, match="lacks facts"):
         build_results(tmp_path)
     (home / "manifest.json").write_text("{")
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="is damaged"):
         build_results(tmp_path)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from occbench.occlusions.banks.drawing.bank import write_bank
+from occbench.occlusions.banks.drawing.bank import draw_bank
 from occbench.occlusions.banks.drawing.sheet import write_sheet
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the 30 PNG files and bank.json go")
     parser.add_argument("--sheet", type=Path, help="also write the contact sheet to this PNG file")
     asked = parser.parse_args()
-    write_bank(asked.folder)
+    draw_bank(asked.folder)
     if asked.sheet:
         write_sheet(asked.folder, asked.sheet)
 

@@ -1,20 +1,17 @@
-"""The embedded bank occbench-30: which drawing is which occluder, and how the bank's files are written."""
+"""The embedded bank occbench-30: which drawing is which occluder."""
 
-import hashlib
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from occbench.core.files import write_bytes, write_json
 from occbench.occlusions.banks.drawing import ball, bottle, cloth, cone, crate, fence, leaf, log, mug, umbrella
 from occbench.occlusions.banks.drawing.canvas import Canvas
+from occbench.occlusions.banks.writing import NewOccluder, write_bank
 
-__all__ = ["DRAWINGS", "draw", "encode", "names", "write_bank"]
+__all__ = ["DRAWINGS", "draw", "draw_bank", "names"]
 
 #: Category -> the drawings of its looks 1, 2 and 3; the order is the bank's.
 DRAWINGS: Final[dict[str, tuple[Callable[[Canvas], None], ...]]] = {
@@ -47,34 +44,12 @@ def draw(name: str) -> NDArray[np.uint8]:
     return canvas.finish()
 
 
-def encode(rgba: NDArray[np.uint8]) -> bytes:
-    """Return the PNG file of a cut-out."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgba, "RGBA").save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def write_bank(folder: Path) -> None:
+def draw_bank(folder: Path) -> None:
     """Draw every occluder into ``folder`` and list them in ``bank.json``, which is written last.
 
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    occluders = []
-    for name in names():
-        rgba = draw(name)
-        data = encode(rgba)
-        write_bytes(folder / f"{name}.png", data)
-        occluders.append(
-            {
-                "name": name,
-                "category": name[:-1],
-                "look": int(name[-1]),
-                "file": f"{name}.png",
-                "sha256": hashlib.sha256(data).hexdigest(),
-                "width": rgba.shape[1],
-                "height": rgba.shape[0],
-                "alpha_share": round(float(rgba[..., 3].mean()) / 255, 4),
-            }
-        )
-    write_json(folder / "bank.json", {"name": "occbench-30", "licence": "Apache-2.0", "occluders": occluders})
+    write_bank(
+        folder, "occbench-30", "Apache-2.0", (NewOccluder(name[:-1], int(name[-1]), draw(name)) for name in names())
+    )

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from occbench.core.boxes import cropped
 from occbench.core.errors import OcclusionError
 from occbench.core.seeding import Stream, stream
 from occbench.occlusions.banks.drawing.planes import Colour, Plane
@@ -69,12 +70,6 @@ class Canvas:
         soft = cv2.GaussianBlur(moved, (0, 0), blur * SUPERSAMPLING)
         self.darken(np.asarray(soft, dtype=np.float32), strength)
 
-    def erase(self, mask: Plane) -> None:
-        """Make the canvas transparent where ``mask`` is 1."""
-        keep = (1 - np.clip(mask, 0, 1)).astype(np.float32)
-        self.colour = self.colour * keep[..., None]
-        self.alpha = self.alpha * keep
-
     def finish(self) -> NDArray[np.uint8]:
         """Return uint8[h, w, 4], straight alpha, cropped to alpha > 0, transparent pixels (0, 0, 0, 0).
 
@@ -86,22 +81,11 @@ class Canvas:
             raise OcclusionError(
                 f"the drawing {self.name} reaches the border of its canvas: make it smaller or move it."
             )
-        layers = np.dstack([self.colour, self.alpha])
-        rows, columns = (
-            np.flatnonzero(self.alpha.max(axis=1) > _VISIBLE),
-            np.flatnonzero(self.alpha.max(axis=0) > _VISIBLE),
-        )
-        layers = np.ascontiguousarray(layers[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+        layers = cropped(np.dstack([self.colour, self.alpha]), self.alpha > _VISIBLE)
         scale = _LONGEST_PX / max(layers.shape[:2])
         width, height = (max(1, round(side * scale)) for side in (layers.shape[1], layers.shape[0]))
         small = np.asarray(cv2.resize(layers, (width, height), interpolation=cv2.INTER_AREA), dtype=np.float32)
         alpha = np.round(np.clip(small[..., 3:], 0, 1) * 255)
         straight = small[..., :3] / np.maximum(small[..., 3:], 1e-6)
         colour = np.where(alpha > 0, np.round(np.clip(straight, 0, 1) * 255), 0)
-        return _crop(np.concatenate([colour, alpha], axis=2).astype(np.uint8))
-
-
-def _crop(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    visible = rgba[..., 3] > 0
-    rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
-    return np.ascontiguousarray(rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+        return cropped(np.concatenate([colour, alpha], axis=2).astype(np.uint8), alpha[..., 0] > 0)

@@ -1,0 +1,1 @@
+"""Measured results as plain values: what `bench` makes of finished runs and `report` draws. No logic, no files."""
