@@ -241,7 +241,7 @@ def _stages(folder: Path) -> Iterator[dict[str, Stage]]:
         *("--set", "warm_up.epochs=4", "--set", "train.epochs=5", "--set", "source.images_per_class=24"),
         *("--set", "split.test_per_class=5", "--set", "split.test_source.images_per_class=5", "--runs"),
     )
-    score = ("score", "--model", "tiny", "--weights", str(weights), "--data", str(many_images), "--out")
+    score = ("score", str(many_images), "--model", "tiny", "--weights", str(weights), "--out")
     with running(Store()) as hub:
         hub.watch = lambda _: time.sleep(0.02)
         yield {

@@ -61,9 +61,7 @@ class Soak:
             self.occbench("verify", dataset, "--sample", 4)
         if (one := _rows(alone, 0)) != (other := _rows(several, 0)):
             raise RuntimeError(f"round {number}: the number of workers changed the rows, {one} and {other}")
-        self.occbench(
-            "score", "--model", "tiny", "--weights", self.weights, "--data", alone, "--out", self.folder / "s"
-        )
+        self.occbench("score", alone, "--model", "tiny", "--weights", self.weights, "--out", self.folder / "s")
         if number % self.period == self.period - 1:
             _rows(several, 2, self.workers.update)
             self.occbench(*_BENCHMARK, "--runs", self.folder / "runs")
