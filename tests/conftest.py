@@ -13,15 +13,15 @@ from PIL import Image
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-_SHARED = Path(os.environ.get("OCCBENCH_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+SHARED = Path(os.environ.get("OCCBENCH_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real photographs; tests that need it skip where it is absent."""
-    if not _SHARED.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("the real photographs are not beside this checkout (set OCCBENCH_TEST_DATA to their folder)")
-    return _SHARED
+    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -1,123 +1,165 @@
-"""Measure the worker processes of `occbench generate`: how two compare with one, and how much memory each takes.
+"""Two workers of `occbench generate` beside one, on this machine's processes and on Ray; what a Ray task costs; memory.
 
-    OMP_NUM_THREADS=1 python benchmarks/speed/workers.py --photos FOLDER [--out FILE.json]
-
-Throughput is taken from each worker's first finished shard to the last, so starting processes does not count. Peak
-memory is the kernel's own high-water mark of each worker (VmHWM), read after every shard; Linux only.
+Ray runs on this machine, a cluster of one worker and one of two by turns, beside the local engine with as many
+processes: that shows what is Ray's and what is the machine's. Two busy loops beside one show how much two workers
+could get. Throughput is taken from where every worker has finished a shard, or nearly, to the last shard, so starting
+workers does not count. Peak memory is the kernel's own high-water mark of each worker (VmHWM), read after every shard;
+Linux only.
 """
 
-import argparse
-import json
+import logging
 import multiprocessing
-import os
-import statistics
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Final
 
-from generate import copy_photos, recipe
-from machine import load, machine
+import ray
 
+from occbench.core.interfaces import Executor
 from occbench.data.recipe import Recipe
+from occbench.engine.cluster import RayExecutor
 from occbench.engine.local import LocalExecutor
 from occbench.generate.run import Progress, generate
 
+from .generating import FORMATS
+from .photographs import copy_photos, recipe
+from .settings import Settings
+from .turns import Row, compare, processor_clock, quantity, wall_clock
 
-def main() -> None:
-    options = _options()
-    result = machine()
-    with TemporaryDirectory() as folder:
-        copy_photos(options.photos, max(options.memory_images), Path(folder) / "photos")
-        what = recipe(options.bank, 224)
-        scaling = []
-        for _ in range(options.passes):
-            one, two = (
-                _run(_materialised(what, "jpeg", 24 * 25), Path(folder), workers, options.images) for workers in (1, 2)
-            )
-            scaling.append({"one": one, "two": two, "speedup": round(two["images_per_s"] / one["images_per_s"], 3)})
-        memory = {
-            kind: {
-                images: _run(_materialised(what, kind), Path(folder), 2, images)["peak_mib_per_worker"]
-                for images in options.memory_images
-            }
-            for kind in ("jpeg", "png")
-        }
-    result |= {
-        "load_at_end": load(),
-        "images": options.images,
-        "scaling": scaling,
-        "two_workers_over_one": statistics.median(item["speedup"] for item in scaling),
-        "cpu_of_two_over_one": round(
-            statistics.median(item["two"]["cpu_ms_per_image"] / item["one"]["cpu_ms_per_image"] for item in scaling), 3
-        ),
-        "peak_mib_per_worker_by_images": memory,
-    }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n", encoding="utf-8")
+#: Steps of the busy loop: a second or so.
+_LOOP: Final = 12_000_000
+_IMAGES_PER_SHARD: Final = 24
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--photos", type=Path, required=True, help="folder of JPEG or PNG files, searched to any depth")
-    parser.add_argument("--bank", default="occbench-3")
-    parser.add_argument("--images", type=int, default=400, help="photographs in a throughput run")
-    parser.add_argument("--passes", type=int, default=3, help="throughput runs with one and two workers by turns")
-    parser.add_argument("--memory-images", type=int, nargs="+", default=[500, 3000])
-    parser.add_argument("--out", type=Path, help="JSON file to write")
-    return parser.parse_args()
+def measure(settings: Settings) -> Iterator[Row]:
+    """Yield the rows of this measurement."""
+    few, many = settings.many(500, least=24), settings.many(3000, least=48)
+    scaling = settings.many(720, least=10 * _IMAGES_PER_SHARD)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        copy_photos(settings.photos, max(many, scaling), folder / "photos")
+        yield from _scaling(folder, scaling, min(3, settings.turns))
+        for kind in ("PNG", "spliced JPEG"):
+            for images in (few, many):
+                peaks = _peaks_mib(recipe(**FORMATS[f"Parquet, {kind}"]), folder, images)
+                what = f"peak memory of a worker, Parquet, {kind}, {images} photographs"
+                yield quantity(what, peaks, "MiB", wall_clock)
+    yield from _overhead(settings.many(5000, least=100), min(3, settings.turns))
 
 
-def _materialised(what: Recipe, kind: str, rows_per_shard: int | None = None) -> Recipe:
-    update: dict[str, Any] = {"layout": "materialised", "occluded": kind}
-    if rows_per_shard:
-        update["rows_per_shard"] = rows_per_shard
-    return what.model_copy(update={"storage": what.storage.model_copy(update=update)})
+def _scaling(folder: Path, images: int, turns: int) -> Iterator[Row]:
+    rows = _IMAGES_PER_SHARD * len(recipe().conditions())
+    what = recipe(**FORMATS["Parquet, spliced JPEG"], rows_per_shard=rows)
+    seconds: dict[str, list[float]] = {}
+    for _ in range(turns):
+        for workers, name in ((1, "one"), (2, "two")):
+            with _cluster(workers) as executor:
+                seconds.setdefault(f"Ray, {name}", []).append(_variant_s(what, folder, executor, images, workers))
+            local = _variant_s(what, folder, LocalExecutor(workers), images, workers)
+            seconds.setdefault(f"local, {name}", []).append(local)
+            seconds.setdefault(f"{name} busy", []).append(_busy_s(workers) / workers)
+    for engine in ("local", "Ray"):
+        yield compare(f"{engine}: two workers / one", seconds, (f"{engine}, two", f"{engine}, one"), 1, wall_clock)
+    for name in ("one", "two"):
+        yield compare(f"Ray / local, {name} worker(s)", seconds, (f"Ray, {name}", f"local, {name}"), 1, wall_clock)
+    busy = [one / two for one, two in zip(seconds["one busy"], seconds["two busy"], strict=True)]
+    yield quantity("two busy loops / one, what the processors allow", busy, "times as fast", wall_clock)
 
 
-def _run(what: Recipe, folder: Path, workers: int, images: int) -> dict[str, Any]:
-    """Generate once and return throughput, processor time and each worker's peak memory."""
+@contextmanager
+def _cluster(workers: int) -> Iterator[RayExecutor]:
+    """Run Ray on this machine with so many processors."""
+    ray.init(
+        address="local",
+        num_cpus=workers,
+        include_dashboard=False,
+        object_store_memory=2 * 10**8,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+    )
+    try:
+        yield RayExecutor()
+    finally:
+        ray.shutdown()
+
+
+def _variant_s(what: Recipe, folder: Path, engine: Executor, images: int, workers: int) -> float:
+    """Generate once and return the seconds of a variant."""
+    moments: list[tuple[float, int]] = []
+
+    def note(progress: Progress) -> None:
+        if progress.images_done:
+            moments.append((time.perf_counter(), progress.images_done))
+
+    _generate(what, folder, engine, images, note)
+    # the first shards pay for imports and for preparing the patterns, the last for workers that have nothing left
+    (start_s, start), (end_s, end) = moments[2 * workers - 1], moments[-workers]
+    return (end_s - start_s) / ((end - start) * len(what.conditions()))
+
+
+def _generate(what: Recipe, folder: Path, engine: Executor, images: int, note: Callable[[Progress], None]) -> None:
+    with TemporaryDirectory(dir=folder) as out:
+        photos = str(folder / "photos")
+        generate(what, Path(out) / "dataset", source_path=photos, limit=images, executor=engine, on_progress=note)
+
+
+def _peaks_mib(what: Recipe, folder: Path, images: int) -> list[int]:
+    """Generate with two workers and return the peak memory of each."""
     peaks: dict[int, int] = {}
-    finished: list[tuple[float, float, int]] = []
 
-    def watch(progress: Progress) -> None:
+    def note(_: Progress) -> None:
         alive = [process.pid for process in multiprocessing.active_children() if process.pid is not None]
         peaks.update({pid: _peak_mib(pid) for pid in alive})
-        if progress.images_done:
-            finished.append((time.perf_counter(), sum(map(_processor_s, alive)), progress.images_done))
 
-    with TemporaryDirectory(dir=folder) as out:
-        generate(
-            what,
-            Path(out) / "dataset",
-            source_path=str(folder / "photos"),
-            limit=images,
-            executor=LocalExecutor(workers=workers),
-            on_progress=watch,
-        )
-    measured: dict[str, Any] = {"peak_mib_per_worker": sorted(peaks.values()), "load": load()}
-    if len(finished) > workers:
-        # from where every worker has finished one shard, or nearly
-        (first_s, first_cpu_s, first), (last_s, last_cpu_s, last) = finished[workers - 1], finished[-1]
-        measured["images_per_s"] = round((last - first) / (last_s - first_s), 2)
-        measured["cpu_ms_per_image"] = round((last_cpu_s - first_cpu_s) / (last - first) * 1e3, 2)
-    return measured
+    _generate(what, folder, LocalExecutor(2), images, note)
+    return sorted(peaks.values())
 
 
 def _peak_mib(pid: int) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) // 1024
-    return 0
+    raise RuntimeError(f"the kernel names no peak of process {pid}")
 
 
-def _processor_s(pid: int) -> float:
-    # user and system time are fields 14 and 15; the name before them may hold blanks
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _busy_s(processes: int) -> float:
+    """Return how long busy loops take, so many at the same time, seconds."""
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        pool.map(_loop, [1] * processes, chunksize=1)
+        return sum(pool.map(_loop, [_LOOP] * processes, chunksize=1)) / processes
 
 
-if __name__ == "__main__":
-    main()
+def _loop(steps: int) -> float:
+    start = time.perf_counter()
+    total = 0
+    for number in range(steps):
+        total += number
+    return time.perf_counter() - start
+
+
+def _nothing(number: int) -> int:
+    return number
+
+
+def _overhead(tasks: int, turns: int) -> Iterator[Row]:
+    """Run empty tasks: what the driver's process and the clock spend on each."""
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    with _cluster(2) as executor:
+        _run_empty(executor, 100)  # workers are started after that
+        found = [_run_empty(executor, tasks) for _ in range(turns)]
+    driver, wall = (list(times) for times in zip(*found, strict=True))
+    yield quantity("the driver's time for a task on Ray", driver, "ms", processor_clock, tasks=tasks)
+    yield quantity("a task on Ray, two workers", wall, "ms", wall_clock, tasks=tasks)
+
+
+def _run_empty(executor: RayExecutor, tasks: int) -> tuple[float, float]:
+    """Return milliseconds a task of the driver's process, and by the clock."""
+    wall, driver = wall_clock(), processor_clock()
+    done = sum(1 for _ in executor.map(_nothing, range(tasks)))
+    if done != tasks:
+        raise RuntimeError(f"{done} results of {tasks} tasks")
+    return (processor_clock() - driver) / tasks * 1e3, (wall_clock() - wall) / tasks * 1e3

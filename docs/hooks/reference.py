@@ -28,11 +28,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         *({title: pages} for title, pages in groups.items()),
     ]  # fmt: skip
     made = set(repository_pages().values())
-    runs = [
+    runs: list[dict[str, Any]] = [
         {name: [place for file in ("index.md", "report.md") if (place := f"results/{name}/{file}") in made]}
         for name in result_names()
     ]
-    config.nav = [*(config.nav or []), {"Runs": [*runs, {"Speed": "speed.md"}]}, {"Reference": reference}]
+    runs += [{"Speed": "speed.md"}, {"Endurance": "endurance.md"}]
+    config.nav = [*(config.nav or []), {"Runs": runs}, {"Reference": reference}]
     return config
 
 

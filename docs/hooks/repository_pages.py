@@ -1,4 +1,4 @@
-"""Files of the repository that are pages of the site, too: the format, the speed, what runs have measured."""
+"""Files of the repository that are pages of the site, too: the format, what was measured, what runs have found."""
 
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,8 @@ def result_names() -> list[str]:
 
 def repository_pages() -> dict[str, str]:
     """Return path in the repository -> path in the site, of Markdown files and the pictures beside them."""
-    pages = {"occbench/data/FORMAT.md": "reference/format.md", "benchmarks/speed/README.md": "speed.md"}
+    measured = {f"benchmarks/{name}/README.md": f"{name}.md" for name in ("speed", "endurance")}
+    pages = {"occbench/data/FORMAT.md": "reference/format.md", **measured}
     for file in sorted((REPOSITORY / _RESULTS).rglob("*")):
         if file.suffix in {".md", ".png"}:
             name = "index.md" if file.name == "README.md" else file.name

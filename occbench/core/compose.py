@@ -134,7 +134,17 @@ def composite_batch(images: "Tensor", rgba: "Tensor") -> "Tensor":
         raise ValueError(
             f"composite_batch needs [B, 3, H, W] and [B or 1, 4, H, W], found {list(images.shape)}, {list(rgba.shape)}"
         )
-    # int32 where unsigned 16-bit arithmetic is not offered on every device: the values are the same
-    alpha = rgba[:, 3:].to(torch.int32)
-    total = alpha * rgba[:, :3] + (255 - alpha) * images + 128
-    return ((total + (total >> 8)) >> 8).to(torch.uint8)
+    if len(rgba) not in (1, len(images)):
+        raise ValueError(
+            f"composite_batch needs one overlay or one for each image, found {len(rgba)} for {len(images)}"
+        )
+    # Signed 16-bit arithmetic, because unsigned is not offered on every device: it wraps around, which leaves the bits
+    # those of unsigned sums, and a shift becomes the unsigned one when the sign's copies are masked away.
+    layout = torch.channels_last if images.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    # alpha in three channels that lie as the images do: broadcasting over the last axis in memory is slow
+    alpha = rgba[:, 3:].expand(-1, 3, -1, -1).contiguous(memory_format=layout).to(torch.int16)
+    keep = 255 - alpha
+    colour = alpha.mul_(rgba[:, :3].contiguous(memory_format=layout)).add_(128)
+    total = images.to(torch.int16).mul_(keep).add_(colour)
+    total += (total >> 8).bitwise_and_(255)
+    return total.bitwise_right_shift_(8).to(torch.uint8)

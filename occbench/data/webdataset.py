@@ -57,6 +57,6 @@ def tar_writer(path: Path, suffix: str) -> Iterator[TarShard]:
     from webdataset import TarWriter  # an extra, and a slow import
 
     with whole_file(path) as temporary, temporary.open("wb") as stream:
-        writer = TarWriter(stream, encoder=False, user="occbench", group="occbench", mtime=0.0)
+        writer = TarWriter(stream, encoder=False, user="occbench", group="occbench", mtime=0)
         with writer:
             yield TarShard(writer, suffix)

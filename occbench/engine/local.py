@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -112,8 +113,9 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _start_worker() -> None:
-    # a child's name ends in its number among its parent's children, from 1 [multiprocessing.Process.name]
-    become_worker(int(multiprocessing.current_process().name.rpartition("-")[2]) - 1)
+    # a name ends in the process's number among its parent's children, from 1, after those of its parents where they
+    # are children themselves: SpawnProcess-3, SpawnProcess-1:3 [multiprocessing.Process.name]
+    become_worker(int(re.split("[-:]", multiprocessing.current_process().name)[-1]) - 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the driver, which stops the workers
     threading.Thread(target=_end_with_driver, daemon=True).start()
 

@@ -1,5 +1,7 @@
 """The compositor: every input through both implementations, and what an overlay may touch."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -98,6 +100,21 @@ def test_one_overlay_is_put_on_a_whole_batch():
     assert np.array_equal(batch.permute(0, 2, 3, 1).numpy(), expected)
 
 
+@pytest.mark.parametrize("overlays", [1, 5])
+def test_how_a_batch_lies_in_memory_changes_nothing_and_neither_tensor_is_written_to(overlays):
+    layouts = torch.contiguous_format, torch.channels_last
+    images = np.stack([noise(9, 12, 3, name=f"image {index}") for index in range(5)])
+    rgba = np.stack([noise(9, 12, 4, name=f"overlay {index}") for index in range(overlays)])
+    expected = np.stack([composite(image, full(rgba[row % overlays])) for row, image in enumerate(images)])
+    for of_images, of_overlays in itertools.product(layouts, layouts):
+        given = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=of_images)
+        put = torch.from_numpy(rgba).permute(0, 3, 1, 2).contiguous(memory_format=of_overlays)
+        before = given.clone(), put.clone()
+        assert np.array_equal(composite_batch(given, put).permute(0, 2, 3, 1).numpy(), expected)
+        assert torch.equal(given, before[0])
+        assert torch.equal(put, before[1])
+
+
 @pytest.mark.parametrize(
     ("images", "rgba"),
     [
@@ -105,6 +122,8 @@ def test_one_overlay_is_put_on_a_whole_batch():
         (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 4, 4, 5, dtype=torch.uint8)),
         (torch.zeros(3, 4, 4, dtype=torch.uint8), torch.zeros(1, 4, 4, 4, dtype=torch.uint8)),
         (torch.zeros(1, 4, 4, 4, dtype=torch.uint8), torch.zeros(1, 4, 4, 4, dtype=torch.uint8)),
+        (torch.zeros(3, 3, 4, 4, dtype=torch.uint8), torch.zeros(2, 4, 4, 4, dtype=torch.uint8)),
+        (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.zeros(2, 4, 4, 4, dtype=torch.uint8)),
     ],
 )
 def test_other_tensors_are_refused(images, rgba):

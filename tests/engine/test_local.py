@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,22 @@ def test_interrupts_are_the_drivers_alone():
 def test_every_item_has_its_result(workers):
     results = dict(LocalExecutor(workers).map(double, range(7)))
     assert results == {item: 2 * item for item in range(7)}
+
+
+def numbers_of_workers(count):
+    return sorted(number for _, number in LocalExecutor(count).map(number_of_worker, range(count)))
+
+
+def number_of_worker(_):
+    time.sleep(0.2)  # so that every worker gets one
+    return worker_number()
+
+
+def test_a_process_that_is_a_child_itself_may_have_workers():
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as outer:
+        numbers = outer.submit(numbers_of_workers, 2).result()
+    assert len(numbers) == 2
+    assert set(numbers) <= {0, 1}
 
 
 def who_am_i(meeting):
