@@ -59,7 +59,7 @@ def test_a_value_is_given_once():
     ("variations", "message"),
     [
         (["method.gamma=1,2"], "gamma"),
-        (["method.alpha=2"], "probability alpha from 0 to 1"),
+        (["method.alpha=2"], "dfv needs alpha from 0 to 1"),
         (["method.alpha=0.1", "method.alpha=0.2"], "each once"),
         ([], "found none"),
     ],

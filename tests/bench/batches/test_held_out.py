@@ -17,7 +17,7 @@ from occbench.bench.training.train import train
 from occbench.bench.training.training_run import Prediction, Training, extend
 from occbench.bench.training.untrained import untrained
 from occbench.core.training import Method
-from occbench.methods.fitted import Fitted, fitted
+from occbench.methods.fitted import Fitted
 
 CPU = torch.device("cpu")
 
@@ -105,7 +105,7 @@ class Watched(Method):
         assert not torch.is_grad_enabled()
         self.calls.append(("end", run.memory.copy(), torch.rand(1, generator=run.draws).item()))
         vectors = [run.vectors(inputs) for inputs, _ in run.examples("train")]
-        fitted(run).put(mean=torch.cat(vectors).mean(0))
+        run.module_of(Fitted).put(mean=torch.cat(vectors).mean(0))
 
 
 def trained(make_pipeline, materials, method, folder, on_epoch=lambda _: None):
