@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -79,7 +80,9 @@ def test_a_slope_is_found_within_its_interval_and_not_moved_by_outliers(judgemen
 def test_what_a_process_holds_is_counted(script, tmp_path):
     process = script("process")
     before = process.holdings()
-    kept = bytearray(b"1" * 30_000_000)
+    # pages of their own: an allocator may hand out memory that the process has had all along
+    kept = mmap.mmap(-1, 30_000_000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    kept.write(b"1" * len(kept))
     with (tmp_path / "open").open("wb"), subprocess.Popen(["sleep", "60"]) as child:
         held = process.holdings()
         assert child.pid in process.children()
@@ -88,6 +91,7 @@ def test_what_a_process_holds_is_counted(script, tmp_path):
     assert held["children"] == before["children"] + 1
     assert held["anonymous_kb"] - before["anonymous_kb"] > 0.9 * len(kept) / 1024
     assert process.entries(tmp_path) == 1
+    kept.close()
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no shared memory as files here")
