@@ -131,6 +131,7 @@ def run(tmp_path, script, *options):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # it goes on until its rounds can be judged
 def test_a_soak_of_seconds_is_recorded_and_leaves_nothing(tmp_path):
     done, record = run(tmp_path, "soak.py", "--hours", "0.001", "--period", "2", "--bound-kb", "1e9")
     assert done.returncode == 0, done.stderr
